@@ -1,0 +1,18 @@
+"""The Chalice app: what is served, and nothing else."""
+
+import os
+
+from chalice import Chalice
+
+from chalicelib.authorizer import bearer
+from chalicelib.endpoints import api, oauth2
+from chalicelib.pages import assets, authorize, sign_in
+
+app = Chalice(app_name="oauth")
+for module in (bearer, oauth2, authorize, sign_in, assets, api):
+    app.register_blueprint(module.blueprint)
+
+if os.environ.get("AWS_CHALICE_CLI_MODE"):
+    from chalicelib.authorizer import local
+
+    local.install()

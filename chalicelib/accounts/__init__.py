@@ -1,0 +1,1 @@
+"""The people: their accounts, passwords and browser sessions. Knows no HTTP."""

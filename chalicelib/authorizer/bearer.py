@@ -1,0 +1,29 @@
+"""The Chalice authorizer of this app's own routes (RFC 6750 section 2.1).
+
+Deployed, this module is the function's handler: `app.py` is never imported.
+"""
+
+from typing import Any
+
+from chalice import Blueprint
+from chalice.app import AuthRequest
+
+from chalicelib.authorizer.decision import Unauthorized, decide
+from chalicelib.authorizer.policy import policy
+from chalicelib.settings import settings
+
+blueprint = Blueprint(__name__)
+
+
+@blueprint.authorizer(ttl_seconds=settings.authorizer_cache_lifetime)
+def bearer(request: AuthRequest) -> dict[str, Any]:
+    """Answer API Gateway's question about a request.
+
+    Raises:
+        Unauthorized: API Gateway makes it a 401.
+        StorageError: API Gateway makes it a 500. Nobody gets in.
+    """
+    return policy(decide(request.token), request.method_arn)
+
+
+__all__ = ["Unauthorized", "bearer", "blueprint"]

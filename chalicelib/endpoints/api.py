@@ -1,0 +1,44 @@
+"""The sample API: what a platform's own routes look like behind the authorizer."""
+
+import json
+from typing import Any
+
+from chalice import BadRequestError, Blueprint, Response
+
+from chalicelib.authorizer.bearer import bearer
+from chalicelib.models.client import Client
+from chalicelib.models.user import Account
+
+blueprint = Blueprint(__name__)
+
+MAX_NOTE = 1000
+"""Characters."""
+
+
+@blueprint.route("/api/me", methods=["GET"], authorizer=bearer)
+def me() -> dict[str, Any]:
+    """Tell whose account this is, which application asks, and what it may do."""
+    token = blueprint.current_request.context["authorizer"]
+    client = Client.find(token["client_id"])
+    account = Account.find(token["user_id"]) if token["user_id"] else None
+    return {
+        "user": {"user_id": account.user_id, "email": account.email} if account else None,
+        "client": {"client_id": token["client_id"], "client_name": client.client_name if client else None},
+        "acts_for": "user" if account else "application",
+        "scope": token["scope"],
+        "expires_at": int(token["expires_at"]),
+    }
+
+
+@blueprint.route("/api/notes", methods=["POST"], authorizer=bearer)
+def add_note() -> Response:
+    """Take a note: `{"text": "..."}`. An example of what needs `write`; nothing is kept."""
+    try:
+        note = json.loads(blueprint.current_request.raw_body)
+    except ValueError:
+        raise BadRequestError("The body is not JSON.") from None
+    text = note.get("text") if isinstance(note, dict) else None
+    if not isinstance(text, str) or not 1 <= len(text) <= MAX_NOTE:
+        raise BadRequestError(f"A note has a text of 1 to {MAX_NOTE} characters.")
+    author = blueprint.current_request.context["authorizer"]["user_id"] or None
+    return Response({"text": text, "author": author}, status_code=201)

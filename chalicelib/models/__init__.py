@@ -1,0 +1,1 @@
+"""What is stored: one module per table. Knows DynamoDB; knows no HTTP and no OAuth parameter."""

@@ -1,0 +1,50 @@
+"""The table `clients`: registered applications (RFC 6749 section 2; attributes as in RFC 7591)."""
+
+from typing import Any
+
+from pynamodb.attributes import ListAttribute, MapAttribute, UnicodeAttribute
+
+from chalicelib.models.table import EpochSeconds, Row, table_name
+
+
+class ClientSecret(MapAttribute[str, Any]):
+    """A valid secret of a client. Two are valid while a rotation lasts."""
+
+    hash = UnicodeAttribute()
+    """SHA-256 of the secret, as `credentials.digest` writes it."""
+    created_at = EpochSeconds()
+    expires_at = EpochSeconds(null=True)
+
+
+class Client(Row):
+    """An application that may ask for access."""
+
+    class Meta:
+        table_name = table_name("clients")
+
+    client_id = UnicodeAttribute(hash_key=True)
+    client_name = UnicodeAttribute()
+    redirect_uris: ListAttribute[str] = ListAttribute(default=list)
+    grant_types: ListAttribute[str] = ListAttribute()
+    scope = UnicodeAttribute()
+    """The most that it may ask for, separated by spaces."""
+    token_endpoint_auth_method = UnicodeAttribute(null=True)
+    """As in RFC 7591 section 2; none at all: `client_secret_basic` and `client_secret_post` alike."""
+    secrets: ListAttribute[ClientSecret] = ListAttribute(of=ClientSecret, default=list)
+    owner = UnicodeAttribute(null=True)
+    """The user id of the account that it belongs to."""
+    created_at = EpochSeconds()
+    disabled_at = EpochSeconds(null=True)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the client cannot keep a secret (RFC 6749 section 2.1)."""
+        return bool(self.token_endpoint_auth_method == "none")
+
+    @classmethod
+    def find(cls, client_id: str) -> "Client | None":
+        """Read a client, consistently; None if there is none."""
+        try:
+            return cls.get(client_id, consistent_read=True)
+        except cls.DoesNotExist:
+            return None

@@ -1,0 +1,104 @@
+"""The table `grants`: one row for each authorization, and in it everything that came out of it.
+
+The code, the access tokens and the state of the refresh token live inside their grant. So every
+step of the protocol is one conditional write of one row, the authorizer reads one row, and a
+revoked grant takes all of its tokens with it.
+"""
+
+import zlib
+from typing import Any
+
+from pynamodb.attributes import ListAttribute, MapAttribute, UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+
+from chalicelib.models.table import EpochSeconds, Row, table_name
+
+CLIENT_SHARDS = 16
+"""A popular client's grants spread over so many partitions of the index by client."""
+
+
+class AuthorizationCode(MapAttribute[str, Any]):
+    """The code of a grant (RFC 6749 section 4.1.2). Its hash stays, so that a replay is noticed."""
+
+    hash = UnicodeAttribute()
+    expires_at = EpochSeconds()
+    redirect_uri = UnicodeAttribute(null=True)
+    code_challenge = UnicodeAttribute(null=True)
+    """RFC 7636; the method is always S256."""
+    redeemed_at = EpochSeconds(null=True)
+
+
+class AccessToken(MapAttribute[str, Any]):
+    """A valid access token of a grant."""
+
+    hash = UnicodeAttribute()
+    scope = UnicodeAttribute()
+    issued_at = EpochSeconds()
+    expires_at = EpochSeconds()
+
+
+class RefreshToken(MapAttribute[str, Any]):
+    """The one refresh token of a grant that is valid, and the one before it."""
+
+    hash = UnicodeAttribute()
+    tag_key = UnicodeAttribute()
+    """By this key the tag of every refresh token of the grant was made (`credentials.was_issued`)."""
+    expires_at = EpochSeconds()
+    """Unless it is used before: the idle lifetime."""
+    ends_at = EpochSeconds()
+    """However often it is used: the absolute lifetime."""
+    previous_hash = UnicodeAttribute(null=True)
+    seed = UnicodeAttribute(null=True)
+    """With the previous token, tells what that was exchanged for (`credentials.successor`)."""
+    rotated_at = EpochSeconds(null=True)
+
+
+class GrantsByClient(GlobalSecondaryIndex["Grant"]):
+    """Finds all grants of a client, for its pages and for ending them; never decides about access."""
+
+    class Meta:
+        index_name = "by-client"
+        projection = KeysOnlyProjection()
+
+    client_shard = UnicodeAttribute(hash_key=True)
+
+
+class Grant(Row):
+    """An authorization: what a client may do, for a user or (client credentials) for itself."""
+
+    class Meta:
+        table_name = table_name("grants")
+
+    grant_id = UnicodeAttribute(hash_key=True)
+    client_id = UnicodeAttribute()
+    client_shard = UnicodeAttribute()
+    user_id = UnicodeAttribute(null=True)
+    scope = UnicodeAttribute()
+    created_at = EpochSeconds()
+    expires_at = EpochSeconds()
+    """When nothing of it can be valid any longer (TTL)."""
+    revoked_at = EpochSeconds(null=True)
+    revoked_because = UnicodeAttribute(null=True)
+    authorization_code = AuthorizationCode(null=True)
+    refresh_token = RefreshToken(null=True)
+    access_tokens: ListAttribute[AccessToken] = ListAttribute(of=AccessToken, default=list)
+
+    by_client = GrantsByClient()
+
+    @classmethod
+    def find(cls, grant_id: str) -> "Grant | None":
+        """Read a grant, consistently; None if there is none."""
+        try:
+            return cls.get(grant_id, consistent_read=True)
+        except cls.DoesNotExist:
+            return None
+
+
+def client_shards(client_id: str) -> list[str]:
+    """Return every key under which the index by client may hold grants of a client."""
+    return [f"{client_id}#{shard}" for shard in range(CLIENT_SHARDS)]
+
+
+def client_shard(client_id: str, grant_id: str) -> str:
+    """Return the key under which the index by client holds a grant."""
+    return f"{client_id}#{zlib.crc32(grant_id.encode()) % CLIENT_SHARDS}"

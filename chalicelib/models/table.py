@@ -1,0 +1,133 @@
+"""What all tables share: names, one DynamoDB client with time limits, and compare-and-swap."""
+
+import os
+import secrets
+from typing import Any
+
+from pynamodb.attributes import Attribute, UnicodeAttribute
+from pynamodb.connection import Connection
+from pynamodb.connection.table import TableConnection
+from pynamodb.constants import NUMBER
+from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+from chalicelib.settings import settings
+
+StorageError = PynamoDBException
+"""DynamoDB did not do what it was asked: throttled, unreachable, or failing."""
+
+TTL_ATTRIBUTE = "expires_at"
+"""In every table. Rows without it stay. DynamoDB deletes late, so expiry is checked on read as well."""
+
+CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 1, 3, 2
+"""Seconds, seconds and count: at worst 12 seconds of waiting, well inside API Gateway's 29."""
+
+dynamodb = Connection(
+    region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+    host=os.environ.get("AWS_ENDPOINT_URL_DYNAMODB") or settings.dynamodb_endpoint or None,
+    connect_timeout_seconds=CONNECT_TIMEOUT,
+    read_timeout_seconds=READ_TIMEOUT,
+    max_retry_attempts=RETRIES,
+)
+"""The one connection. Left alone, pynamodb makes a client per model, each for 100 ms of a cold start."""
+
+
+class Conflict(Exception):
+    """A condition did not hold: somebody else wrote the row since it was read."""
+
+
+class EpochSeconds(Attribute[int]):
+    """A point in time, in whole epoch seconds: what DynamoDB's TTL understands."""
+
+    attr_type = NUMBER
+
+    def serialize(self, value: int) -> str:
+        """Write it."""
+        return str(int(value))
+
+    def deserialize(self, value: str) -> int:
+        """Read it."""
+        return int(value)
+
+
+class Table(Model):
+    """Base of every model."""
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        table = super()._get_connection()
+        if table.connection is not dynamodb:
+            if table.table_name not in dynamodb._tables:
+                dynamodb.add_meta_table(table.get_meta_table())
+            table.connection = dynamodb
+        return table
+
+
+def table_name(kind: str) -> str:
+    """Return the full name of the table `kind` in this deployment."""
+    return f"{settings.table_prefix}-{kind}"
+
+
+class Row(Table):
+    """A row that is only ever replaced by compare-and-swap."""
+
+    revision = UnicodeAttribute()
+    """Random, and new at every write."""
+
+    def write(self) -> None:
+        """Store this row whole, if nobody else wrote it since it was read, or if it is new.
+
+        Raises:
+            Conflict: somebody else wrote or deleted it in between; nothing was stored.
+            StorageError: DynamoDB did not answer as it should.
+        """
+        try:
+            self.save(self._revise())
+        except PutError as error:
+            if error.cause_response_code != "ConditionalCheckFailedException":
+                raise
+            if not self._is_stored():
+                raise Conflict from None
+
+    def write_in(self, transaction: "Transaction") -> None:
+        """Do the same as a part of a transaction, which raises `Conflict` as a whole."""
+        transaction.save(self, self._revise())
+
+    def _revise(self) -> Condition:
+        seen, self.revision = self.revision, secrets.token_urlsafe(12)
+        row = type(self)
+        return row.revision == seen if seen else row._hash_key_attribute().does_not_exist()
+
+    def _is_stored(self) -> bool:
+        """A write whose answer got lost is retried below us, and then conflicts with itself."""
+        stored = type(self)(*self._get_hash_range_key_serialized_values())
+        try:
+            stored.refresh(consistent_read=True)
+        except self.DoesNotExist:
+            return False
+        return bool(stored.revision == self.revision)
+
+
+class Transaction(TransactWrite):
+    """One `TransactWriteItems` request: all of it or nothing.
+
+    The `ClientRequestToken` makes a retry, after an answer that got lost, count once.
+
+    Raises:
+        Conflict: on leaving the `with` block, if a condition did not hold.
+        StorageError: if DynamoDB did not answer as it should.
+    """
+
+    def __init__(self, client_request_token: str) -> None:
+        super().__init__(client_request_token=client_request_token, connection=dynamodb)
+
+    def _commit(self) -> Any:
+        try:
+            return super()._commit()
+        except TransactWriteError as error:
+            reasons = {reason.code for reason in error.cancellation_reasons if reason}
+            if reasons & {"ConditionalCheckFailed", "TransactionConflict"}:
+                raise Conflict from None
+            raise

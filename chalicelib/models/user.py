@@ -1,0 +1,53 @@
+"""The table `users`: one partition for each person, with the account and what it consented to."""
+
+from pynamodb.attributes import DiscriminatorAttribute, NumberAttribute, UnicodeAttribute
+
+from chalicelib.models.table import EpochSeconds, Row, Table, table_name
+
+
+class UserRow(Table):
+    """Any row of the table."""
+
+    class Meta:
+        table_name = table_name("users")
+
+    user_id = UnicodeAttribute(hash_key=True)
+    item = UnicodeAttribute(range_key=True)
+    kind = DiscriminatorAttribute()
+
+
+class Account(UserRow, Row, discriminator="account"):
+    """Somebody who can sign in."""
+
+    ITEM = "account"
+
+    email = UnicodeAttribute()
+    password_hash = UnicodeAttribute(null=True)
+    epoch = NumberAttribute(default=0)
+    """Counts up whenever all sessions must end: a new password, the account disabled or enabled."""
+    created_at = EpochSeconds()
+    disabled_at = EpochSeconds(null=True)
+
+    @classmethod
+    def find(cls, user_id: str) -> "Account | None":
+        """Read an account, consistently; None if there is none."""
+        try:
+            return cls.get(user_id, cls.ITEM, consistent_read=True)
+        except cls.DoesNotExist:
+            return None
+
+
+class EmailAddress(UserRow, discriminator="email"):
+    """Says whose an address is. `user_id` holds the address, which makes it unique."""
+
+    ITEM = "email"
+
+    account_id = UnicodeAttribute()
+
+
+class UserGrant(UserRow, discriminator="grant"):
+    """Points to a grant of this person. Read consistently, so that ending all of them misses none."""
+
+    grant_id = UnicodeAttribute()
+    client_id = UnicodeAttribute()
+    expires_at = EpochSeconds()

@@ -1,0 +1,84 @@
+"""Client authentication (RFC 6749 section 2.3): who is asking."""
+
+import binascii
+from base64 import b64decode
+from urllib.parse import unquote_plus
+
+from chalicelib import clock
+from chalicelib.models.client import Client
+from chalicelib.oauth import clients
+from chalicelib.oauth.credentials import matches
+from chalicelib.oauth.errors import InvalidClient, InvalidRequest
+from chalicelib.oauth.parameters import Parameters
+
+_NO_SECRET = "A" * 43
+"""No secret hashes to this. It stands in for what an unknown client does not have."""
+
+
+def authenticate(authorization: str | None, parameters: Parameters) -> Client:
+    """Return the client that a request comes from.
+
+    Args:
+        authorization: the `Authorization` header, if there is one.
+        parameters: the body, which may hold `client_id` and `client_secret` instead.
+
+    Raises:
+        InvalidRequest: the client used two methods at once, or named itself twice, differently.
+        InvalidClient: unknown, disabled, the wrong secret, or not the method it is registered for.
+    """
+    method, client_id, secret = _presented(authorization, parameters)
+    client = clients.find(client_id)
+    if method == "none":
+        authenticated = client is not None and client.is_public
+    else:
+        authenticated = _secret_is_valid(client, secret) and _may_use(client, method)
+    if client is None or not authenticated:
+        raise InvalidClient
+    return client
+
+
+def _presented(authorization: str | None, parameters: Parameters) -> tuple[str, str, str]:
+    """Return the method, the client id and the secret of a request."""
+    client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
+    if authorization is None:
+        if client_id is None:
+            raise InvalidRequest("The parameter client_id is missing, and there is no Authorization header.")
+        return ("none" if secret is None else "client_secret_post"), client_id, secret or ""
+    basic_id, basic_secret = _parse_basic(authorization)
+    if secret is not None:
+        raise InvalidRequest("Use one method of client authentication, not two.")
+    if client_id not in (None, basic_id):
+        raise InvalidRequest("The client_id differs from the one in the Authorization header.")
+    return "client_secret_basic", basic_id, basic_secret
+
+
+def _parse_basic(authorization: str) -> tuple[str, str]:
+    """Decode the header. Id and secret are form-encoded within it (RFC 6749 section 2.3.1)."""
+    scheme, _, encoded = authorization.strip().partition(" ")
+    if scheme.lower() != "basic":
+        raise InvalidClient("The Authorization header must use the scheme Basic.")
+    try:
+        decoded = b64decode(encoded.strip(), validate=True).decode("utf-8")
+        client_id, colon, secret = decoded.partition(":")
+        client_id = unquote_plus(client_id, errors="strict")
+        secret = unquote_plus(secret, errors="strict")
+    except (binascii.Error, UnicodeError):
+        raise InvalidClient("The Authorization header is malformed.") from None
+    if not colon or not client_id or len(client_id) > 256 or not client_id.isprintable():
+        raise InvalidClient("The Authorization header is malformed.")
+    return client_id, secret
+
+
+def _secret_is_valid(client: Client | None, secret: str) -> bool:
+    """Compare with every valid secret; the same work for a client that has none."""
+    now = clock.now()
+    stored = [
+        valid.hash
+        for valid in (client.secrets if client else [])
+        if valid.expires_at is None or valid.expires_at > now
+    ]
+    return sum(matches(secret, hashed) for hashed in stored or [_NO_SECRET]) > 0
+
+
+def _may_use(client: Client | None, method: str) -> bool:
+    return client is not None and client.token_endpoint_auth_method in (None, method)

@@ -1,0 +1,110 @@
+"""The catalogue of errors: the one place where code, status and description meet.
+
+A description helps the application's developer, and holds nothing that the request sent and
+nothing about other people's data. It keeps to the characters of RFC 6749 section 5.2.
+"""
+
+from typing import ClassVar
+
+
+class OAuthError(Exception):
+    """An error response (RFC 6749 sections 4.1.2.1 and 5.2).
+
+    Args:
+        description: what is wrong, for the application's developer.
+    """
+
+    error: ClassVar[str]
+    status: ClassVar[int] = 400
+    default_description: ClassVar[str] = ""
+
+    def __init__(self, description: str = "") -> None:
+        self.description = description or self.default_description
+        super().__init__(f"{self.error}: {self.description}")
+
+    def members(self) -> dict[str, str]:
+        """Return the members of the error response."""
+        return {"error": self.error, "error_description": self.description}
+
+
+class InvalidRequest(OAuthError):
+    """A parameter is missing, malformed, repeated, or does not go with another."""
+
+    error = "invalid_request"
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The endpoint is there, but not for this HTTP method."""
+
+    status = 405
+    default_description = "This endpoint accepts POST only."
+
+
+class PayloadTooLarge(InvalidRequest):
+    """The body is longer than any valid request."""
+
+    status = 413
+    default_description = "The body is too large."
+
+
+class InvalidClient(OAuthError):
+    """Client authentication failed. Says the same whatever the reason."""
+
+    error = "invalid_client"
+    status = 401
+    default_description = "Client authentication failed."
+
+
+class InvalidGrant(OAuthError):
+    """The code or refresh token is invalid, expired, revoked, or somebody else's."""
+
+    error = "invalid_grant"
+
+
+class UnauthorizedClient(OAuthError):
+    """The client may not use this grant type or response type."""
+
+    error = "unauthorized_client"
+
+
+class UnsupportedGrantType(OAuthError):
+    """The server does not know the grant type."""
+
+    error = "unsupported_grant_type"
+
+
+class UnsupportedResponseType(OAuthError):
+    """The server does not know the response type."""
+
+    error = "unsupported_response_type"
+
+
+class InvalidScope(OAuthError):
+    """The scope is unknown, malformed, or more than the client may ask for."""
+
+    error = "invalid_scope"
+
+
+class AccessDenied(OAuthError):
+    """The user said no."""
+
+    error = "access_denied"
+    default_description = "The user denied the request."
+
+
+class ServerError(OAuthError):
+    """Something unexpected. The log knows more."""
+
+    error = "server_error"
+    status = 500
+    default_description = "The server met an unexpected condition."
+
+
+class TemporarilyUnavailable(OAuthError):
+    """The storage is overloaded or out of reach. Nothing has changed; retrying is safe."""
+
+    error = "temporarily_unavailable"
+    status = 503
+    default_description = "The server is overloaded for the moment. Try again."
+    RETRY_AFTER: ClassVar[int] = 2
+    """Seconds."""

@@ -1,0 +1,34 @@
+"""The token endpoint (RFC 6749 section 3.2): one module for each grant type."""
+
+from chalicelib.oauth import client_authentication
+from chalicelib.oauth.errors import UnauthorizedClient, UnsupportedGrantType
+from chalicelib.oauth.grants import authorization_code, client_credentials, refresh_token
+from chalicelib.oauth.parameters import Parameters
+from chalicelib.oauth.tokens import TokenResponse
+
+GRANT_TYPES = {
+    "authorization_code": authorization_code.exchange,
+    "refresh_token": refresh_token.exchange,
+    "client_credentials": client_credentials.exchange,
+}
+
+
+def token_request(authorization: str | None, parameters: Parameters) -> TokenResponse:
+    """Answer a token request.
+
+    Args:
+        authorization: the `Authorization` header, if there is one.
+        parameters: the body.
+
+    Raises:
+        OAuthError: the one that RFC 6749 section 5.2 prescribes.
+    """
+    parameters.check()
+    grant_type = parameters.require("grant_type")
+    client = client_authentication.authenticate(authorization, parameters)
+    exchange = GRANT_TYPES.get(grant_type)
+    if exchange is None:
+        raise UnsupportedGrantType(f"The grant types are: {', '.join(GRANT_TYPES)}.")
+    if grant_type not in client.grant_types:
+        raise UnauthorizedClient("The client is not registered for this grant type.")
+    return exchange(client, parameters)

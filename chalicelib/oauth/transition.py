@@ -1,0 +1,54 @@
+"""Changing a grant: read it, decide, write it if nobody else did in between, else do so again."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from chalicelib.models.grant import Grant
+from chalicelib.models.table import Conflict
+from chalicelib.oauth.errors import InvalidGrant, OAuthError, TemporarilyUnavailable
+
+ATTEMPTS = 10
+
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True)
+class Unchanged(Generic[Outcome]):
+    """What a step returns that found nothing to change."""
+
+    outcome: Outcome
+
+
+def transition(grant_id: str, step: Callable[[Grant], Outcome | Unchanged[Outcome] | OAuthError]) -> Outcome:
+    """Let `step` change a grant, atomically, whoever else is at it.
+
+    Args:
+        grant_id: which grant.
+        step: changes the grant that it is given and returns the outcome. It is called anew
+            whenever another request was faster. To refuse and leave the grant as it is, it raises;
+            to change the grant and refuse all the same, it returns the error.
+
+    Raises:
+        InvalidGrant: there is no such grant.
+        TemporarilyUnavailable: others were faster too often.
+        OAuthError: what the step raised or returned.
+    """
+    for attempt in range(ATTEMPTS):
+        grant = Grant.find(grant_id)
+        if grant is None:
+            raise InvalidGrant("The code or token is invalid.")
+        outcome = step(grant)
+        if isinstance(outcome, Unchanged):
+            return outcome.outcome
+        try:
+            grant.write()
+        except Conflict:
+            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 (jitter, no secret)
+            continue
+        if isinstance(outcome, OAuthError):
+            raise outcome
+        return outcome
+    raise TemporarilyUnavailable

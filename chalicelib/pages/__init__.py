@@ -1,0 +1,1 @@
+"""What people see: server-rendered HTML that needs no JavaScript."""

@@ -1,0 +1,98 @@
+"""Templates to responses, with the headers that every page has."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib.endpoints import http
+from chalicelib.settings import settings
+
+_FOLDER = Path(__file__).parent
+
+STATUS_TITLES = {400: "This request does not work", 503: "Please try again in a moment"}
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    cookies: tuple[str, ...] = (),
+    leads_to: str = "",
+    **values: Any,
+) -> Response:
+    """Render a page.
+
+    Args:
+        request: for the links back to ourselves.
+        template: a file in `templates/`.
+        status: the HTTP status.
+        cookies: values of `Set-Cookie`.
+        leads_to: an origin to which sending the page's form may redirect. Browsers hold the
+            redirects that follow a form against `form-action`.
+        values: what the template shows.
+    """
+    root = http.prefix(request)
+    html = _templates().get_template(template).render(root=root, settings=settings, **values)
+    headers: dict[str, Any] = {"Content-Type": "text/html; charset=utf-8", **_headers(request, leads_to)}
+    if cookies:
+        headers["Set-Cookie"] = list(cookies)
+    return Response(html, status_code=status, headers=headers)
+
+
+def redirect(location: str, cookies: tuple[str, ...] = ()) -> Response:
+    """Send the browser elsewhere, always by GET: never 307 (RFC 9700 section 4.12)."""
+    headers: dict[str, Any] = {
+        "Location": location,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+    }
+    if cookies:
+        headers["Set-Cookie"] = list(cookies)
+    return Response("", status_code=303, headers=headers)
+
+
+def error_page(request: Request, status: int, message: str) -> Response:
+    """Tell the person, not the application, what is wrong."""
+    return page(request, "error.html", status=status, title=STATUS_TITLES[status], message=message)
+
+
+def _headers(request: Request, leads_to: str) -> dict[str, str]:
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "; ".join(
+            (
+                "default-src 'none'",
+                "style-src 'self'",
+                "img-src 'self'",
+                f"form-action 'self' {leads_to}".rstrip(),
+                "frame-ancestors 'none'",
+                "base-uri 'none'",
+            )
+        ),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+    if http.issuer(request).startswith("https:"):
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return headers
+
+
+@functools.cache
+def _templates() -> Any:
+    """Load Jinja2 at the first page: applications that only want tokens need not wait for it."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined
+    )
+
+
+@functools.cache
+def stylesheet() -> str:
+    """Return the one stylesheet."""
+    return (_FOLDER / "static" / "style.css").read_text(encoding="utf-8")

@@ -1,0 +1,75 @@
+"""The sign-in form."""
+
+import re
+
+from chalice import Blueprint, Response
+from chalice.app import Request
+
+from chalicelib.accounts import sessions
+from chalicelib.endpoints import http
+from chalicelib.oauth.errors import InvalidRequest
+from chalicelib.pages.browser import Browser
+from chalicelib.pages.guard import guarded
+from chalicelib.pages.rendering import page, redirect
+
+blueprint = Blueprint(__name__)
+
+_OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x5B\x5D-\x7E]*")
+_EXPIRED = "This page was open for too long, or came from elsewhere. Please sign in again."
+_WRONG = "The e-mail address and the password do not match an account."
+
+
+@blueprint.route("/sign-in", methods=["POST"], content_types=[http.FORM])
+@guarded(blueprint)
+def sign_in() -> Response:
+    """Check e-mail address and password, and go on to where the person was heading."""
+    request = blueprint.current_request
+    form = http.form(request)
+    continue_to = form.require("continue")
+    if not _OWN_PATH.fullmatch(continue_to):
+        raise InvalidRequest("The address to continue at is not ours.")
+    email, password = form.get("email") or "", form.get("password") or ""
+    browser = Browser.of(request)
+    if not browser.sent(form.get("csrf_token")):
+        return sign_in_page(request, browser, continue_to, email=email, status=403, problem=_EXPIRED)
+    session = sessions.sign_in(email, password)
+    if session is None:
+        return sign_in_page(request, browser, continue_to, email=email, status=422, problem=_WRONG)
+    return redirect(continue_to, cookies=(browser.set_cookie(session),))
+
+
+def sign_in_page(
+    request: Request,
+    browser: Browser,
+    continue_to: str,
+    *,
+    leads_to: str = "",
+    client_name: str | None = None,
+    email: str = "",
+    status: int = 200,
+    problem: str | None = None,
+) -> Response:
+    """Show the form.
+
+    Args:
+        request: the current one.
+        browser: whose form it is.
+        continue_to: a path of ours, to go on to once signed in.
+        leads_to: an origin to which that may redirect at once.
+        client_name: the application that is waiting, if one is.
+        email: what was typed before.
+        status: the HTTP status.
+        problem: what was wrong before.
+    """
+    return page(
+        request,
+        "sign_in.html",
+        status=status,
+        cookies=browser.set_cookies(),
+        leads_to=leads_to,
+        csrf_token=browser.csrf_token,
+        continue_to=continue_to,
+        client_name=client_name,
+        email=email,
+        problem=problem,
+    )

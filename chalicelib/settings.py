@@ -1,0 +1,148 @@
+"""The settings of a deployment: read once from the environment, checked, and frozen.
+
+Each field of `Settings` is set by the environment variable `OAUTH_<FIELD NAME>`. A bad value
+stops the start-up with a `SettingsError` that names the variable. `.chalice/config.json` holds
+the values of each stage.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+"""One scope-token (RFC 6749 section 3.3)."""
+
+
+class SettingsError(ValueError):
+    """An environment variable has a value that the server cannot run with."""
+
+
+def _seconds(default: int, minimum: int, maximum: int) -> int:
+    return field(default=default, metadata={"minimum": minimum, "maximum": maximum})
+
+
+def _text(default: str, pattern: str, expected: str) -> str:
+    return field(default=default, metadata={"pattern": pattern, "expected": expected})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be set. Lifetimes are in seconds."""
+
+    table_prefix: str = _text(
+        "oauth-local", r"[A-Za-z0-9_.-]{1,200}", "1 to 200 letters, digits, '_', '.' or '-'"
+    )
+    """The four tables are named `<table_prefix>-clients`, `-users`, `-grants` and `-sessions`."""
+
+    dynamodb_endpoint: str = _text("", r"(https?://\S+)?", "a URL, or nothing for AWS itself")
+    """Where DynamoDB is, if not in AWS. `AWS_ENDPOINT_URL_DYNAMODB` goes first."""
+
+    issuer: str = _text(
+        "", r"(https?://[^\s?#]*[^\s?#/])?", "a URL without query, fragment or trailing slash"
+    )
+    """The issuer identifier (RFC 8414 section 2). Empty: the URL under which a request came."""
+
+    platform_name: str = _text("Community Maps", r".{1,80}", "1 to 80 characters")
+    """The platform's name on the pages."""
+
+    scopes: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                "read": "See your maps and contributions",
+                "write": "Add, change and delete maps and contributions in your name",
+            }
+        )
+    )
+    """A JSON object: each scope, and what it allows in words that a user understands."""
+
+    default_scope: str = _text("read", r"[\x20-\x7E]+", "scopes separated by spaces")
+    """What an application gets that asks for no scope (RFC 6749 section 3.3)."""
+
+    access_token_lifetime: int = _seconds(30 * DAY, MINUTE, 366 * DAY)
+    authorization_code_lifetime: int = _seconds(MINUTE, 1, 10 * MINUTE)
+    refresh_token_idle_lifetime: int = _seconds(90 * DAY, MINUTE, 1000 * DAY)
+    """How long a refresh token may lie unused."""
+    refresh_token_lifetime: int = _seconds(366 * DAY, MINUTE, 3660 * DAY)
+    """How long, after the user's consent, tokens may be refreshed at all."""
+    refresh_retry_window: int = _seconds(MINUTE, 0, 10 * MINUTE)
+    """How long a client may repeat a refresh whose answer it never saw."""
+
+    require_pkce: bool = False
+    """Whether confidential clients must use PKCE too (RFC 9700 section 2.1.1). Public ones always must."""
+
+    session_lifetime: int = _seconds(12 * HOUR, MINUTE, 90 * DAY)
+    """How long a browser stays signed in."""
+
+    client_cache_lifetime: int = _seconds(5, 0, 5 * MINUTE)
+    """How long a warm function may go on with what it knows of a client."""
+
+    authorizer_cache_lifetime: int = _seconds(MINUTE, 0, HOUR)
+    """How long API Gateway may go on with the authorizer's answer for a token."""
+
+    def __post_init__(self) -> None:
+        unknown = set(self.default_scope.split()) - set(self.scopes)
+        if unknown:
+            raise SettingsError(
+                f"OAUTH_DEFAULT_SCOPE: OAUTH_SCOPES does not describe {', '.join(sorted(unknown))}"
+            )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read the settings.
+
+        Args:
+            environment: variables by name; those that are missing or empty keep their default.
+
+        Raises:
+            SettingsError: a value is out of bounds; the message names the variable.
+        """
+        values = {}
+        for setting in fields(cls):
+            variable = f"OAUTH_{setting.name.upper()}"
+            text = environment.get(variable, "")
+            if text:
+                values[setting.name] = _parse(setting, variable, text)
+        return cls(**values)
+
+
+def _parse(setting: "Field[Any]", variable: str, text: str) -> Any:
+    if setting.name == "scopes":
+        return _parse_scopes(variable, text)
+    if "pattern" in setting.metadata:
+        if not re.fullmatch(setting.metadata["pattern"], text):
+            raise SettingsError(f"{variable}: expected {setting.metadata['expected']}, not {text!r}")
+        return text
+    if isinstance(setting.default, bool):
+        if text not in ("true", "false"):
+            raise SettingsError(f"{variable}: expected true or false, not {text!r}")
+        return text == "true"
+    minimum, maximum = setting.metadata["minimum"], setting.metadata["maximum"]
+    if not re.fullmatch(r"[0-9]{1,12}", text) or not minimum <= int(text) <= maximum:
+        raise SettingsError(
+            f"{variable}: expected a whole number of seconds from {minimum} to {maximum}, not {text!r}"
+        )
+    return int(text)
+
+
+def _parse_scopes(variable: str, text: str) -> Mapping[str, str]:
+    try:
+        scopes = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{variable}: not JSON: {error}") from None
+    if not isinstance(scopes, dict) or not scopes:
+        raise SettingsError(f"{variable}: expected a JSON object of scopes and their descriptions")
+    for scope, description in scopes.items():
+        if not SCOPE_TOKEN.fullmatch(scope):
+            raise SettingsError(f"{variable}: {scope!r} is no scope-token (RFC 6749 section 3.3)")
+        if not isinstance(description, str) or not description.strip():
+            raise SettingsError(f"{variable}: {scope!r} needs a description")
+    return MappingProxyType(scopes)
+
+
+settings = Settings.from_environment(os.environ)

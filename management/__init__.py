@@ -1,0 +1,1 @@
+"""What `manage.py` does. Not shipped to Lambda."""

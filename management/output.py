@@ -1,0 +1,44 @@
+"""How commands print: tables for people, JSON for scripts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def show(record: Mapping[str, Any], as_json: bool) -> None:
+    """Print one record."""
+    if as_json:
+        click.echo(json.dumps(record, indent=2))
+        return
+    width = max(map(len, record))
+    for name, value in record.items():
+        click.echo(f"{name:<{width}}  {_text(value)}")
+
+
+def show_all(records: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:
+    """Print many records: all of them as JSON, or the columns as a table."""
+    if as_json:
+        click.echo(json.dumps(records, indent=2))
+        return
+    rows = [list(columns), *([_text(record[column]) for column in columns] for record in records)]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
+    for row in rows:
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def when(epoch_seconds: int | None) -> str | None:
+    """Return a time as ISO 8601, in UTC."""
+    return datetime.fromtimestamp(epoch_seconds, UTC).isoformat() if epoch_seconds is not None else None
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,37 @@
+"""Stages: which settings the command line works with."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+CONFIG = Path(__file__).parent.parent / ".chalice" / "config.json"
+
+
+class UnknownStage(Exception):
+    """`.chalice/config.json` does not describe the stage."""
+
+
+def stages() -> dict[str, Any]:
+    """Return the stages in `.chalice/config.json`, by name."""
+    config: dict[str, Any] = json.loads(CONFIG.read_text(encoding="utf-8"))
+    return dict(config["stages"])
+
+
+def app_name() -> str:
+    """Return the name that Chalice gives the functions."""
+    return str(json.loads(CONFIG.read_text(encoding="utf-8"))["app_name"])
+
+
+def enter(stage: str) -> None:
+    """Set the environment of a stage, as `chalice local --stage` does.
+
+    Call it before anything of `chalicelib` is imported: settings are read once.
+
+    Raises:
+        UnknownStage: there is no such stage.
+    """
+    known = stages()
+    if stage not in known:
+        raise UnknownStage(f"there is no stage {stage!r} in .chalice/config.json, but {', '.join(known)}")
+    os.environ.update(known[stage].get("environment_variables", {}))

@@ -1,0 +1,41 @@
+"""`manage.py template`: what Chalice's package and deployment need from us."""
+
+import json
+from pathlib import Path
+
+import click
+
+from management import infrastructure
+from management import stage as stages
+
+
+@click.group("template")
+def command() -> None:
+    """Print or write what goes into a deployment."""
+
+
+@command.command()
+@click.pass_context
+def resources(ctx: click.Context) -> None:
+    """Print the resources for `chalice package --merge-template`."""
+    click.echo(json.dumps(infrastructure.resources(_stage(ctx)), indent=2))
+
+
+@command.command()
+@click.pass_context
+def policies(ctx: click.Context) -> None:
+    """Write each function's IAM policy into .chalice/, where its configuration names it."""
+    for function in infrastructure.PERMISSIONS:
+        path = policy_file(function, _stage(ctx))
+        document = infrastructure.policy(function, _stage(ctx), stages.app_name())
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        click.echo(f"wrote {path.relative_to(Path.cwd())}" if path.is_relative_to(Path.cwd()) else str(path))
+
+
+def policy_file(function: str, stage: str) -> Path:
+    """Return where the policy of a function is."""
+    return stages.CONFIG.parent / f"policy-{stage}-{function.replace('_', '-')}.json"
+
+
+def _stage(ctx: click.Context) -> str:
+    return str(ctx.find_root().params["stage"])

@@ -1,0 +1,64 @@
+"""A fresh set of tables for each test, in moto; and the settings of a test deployment."""
+
+import os
+
+os.environ.update(
+    OAUTH_TABLE_PREFIX="oauth-test",
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_ACCESS_KEY_ID="test",
+    AWS_SECRET_ACCESS_KEY="test",
+)
+os.environ.pop("AWS_ENDPOINT_URL_DYNAMODB", None)
+
+from collections.abc import Callable, Iterator
+
+import moto
+import pytest
+
+from chalicelib import clock
+from chalicelib.models.table import dynamodb
+from chalicelib.oauth import clients
+from chalicelib.settings import settings
+from management import infrastructure
+from tests.harness import Deployment
+
+
+@pytest.fixture
+def deployment() -> Iterator[Deployment]:
+    """An empty deployment."""
+    with moto.mock_aws():
+        for model in infrastructure.TABLES.values():
+            dynamodb.client.create_table(**infrastructure.table_definition(model))
+        clients.forget()
+        yield Deployment()
+
+
+class Time:
+    """A clock that tests move."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def passes(self, seconds: int) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    moved = Time(clock.now())
+    monkeypatch.setattr(clock, "now", lambda: moved.now)
+    return moved
+
+
+@pytest.fixture
+def change_setting() -> Iterator[Callable[[str, object], None]]:
+    """Change a setting for one test."""
+    before: dict[str, object] = {}
+
+    def change(name: str, value: object) -> None:
+        before.setdefault(name, getattr(settings, name))
+        object.__setattr__(settings, name, value)
+
+    yield change
+    for name, value in before.items():
+        object.__setattr__(settings, name, value)

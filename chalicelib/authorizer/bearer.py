@@ -8,7 +8,7 @@ from typing import Any
 from chalice import Blueprint
 from chalice.app import AuthRequest
 
-from chalicelib.authorizer.decision import Unauthorized, decide
+from chalicelib.authorizer.decision import decide
 from chalicelib.authorizer.policy import policy
 from chalicelib.settings import settings
 
@@ -24,6 +24,3 @@ def bearer(request: AuthRequest) -> dict[str, Any]:
         StorageError: API Gateway makes it a 500. Nobody gets in.
     """
     return policy(decide(request.token), request.method_arn)
-
-
-__all__ = ["Unauthorized", "bearer", "blueprint"]

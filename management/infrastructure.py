@@ -5,6 +5,7 @@ render it.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from chalicelib.authorizer.challenges import ACCESS_DENIED, UNAUTHORIZED, Challenge
@@ -35,6 +36,11 @@ PERMISSIONS = {
 }
 """What each function may do. A function that is not named here may do nothing."""
 
+FUNCTIONS = {"api_handler": "APIHandler", "bearer": "Bearer"}
+"""The functions, and what Chalice's template calls them."""
+
+LOG_ACTIONS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+
 
 def table_definition(model: type[Table]) -> dict[str, Any]:
     """Return the arguments of `CreateTable`, which CloudFormation names alike."""
@@ -63,43 +69,73 @@ def expires(model: type[Table]) -> bool:
     return any(issubclass(row, model) for row in EXPIRING)
 
 
-def resources(stage: str) -> dict[str, Any]:
+def resources(stage: str, app_name: str) -> dict[str, Any]:
     """Return the CloudFormation resources to merge into Chalice's template.
 
     Args:
         stage: `prod` keeps its tables whatever happens to the stack.
+        app_name: as in `.chalice/config.json`.
     """
     merged: dict[str, Any] = {
-        f"{kind.capitalize()}Table": _table_resource(model, keep=stage == "prod")
+        _logical_id(kind, "Table"): _table_resource(model, keep=stage == "prod")
         for kind, model in TABLES.items()
     }
     merged["UnauthorizedResponse"] = _gateway_response("UNAUTHORIZED", UNAUTHORIZED)
     merged["AccessDeniedResponse"] = _gateway_response("ACCESS_DENIED", ACCESS_DENIED)
+    for function, logical_id in FUNCTIONS.items():
+        name = function_name(function, stage, app_name)
+        merged[logical_id] = {"Properties": {"FunctionName": name}}
+        merged[_logical_id(function, "Role")] = {
+            "Properties": {
+                "Policies": [
+                    {
+                        "PolicyName": f"{name}-policy",
+                        "PolicyDocument": _policy(function, _exact_table_arn, _exact_log_arn(name)),
+                    }
+                ]
+            }
+        }
     return {"Resources": merged}
 
 
 def policy(function: str, stage: str, app_name: str) -> dict[str, Any]:
     """Return the IAM policy of a function, as `chalice deploy` reads it from `.chalice/`.
 
-    Region and account stay open: a role reaches into its own account only, and the same file
-    serves every region.
+    Region and account stay open there: a role reaches into its own account only, and the same
+    file serves every region. The CloudFormation template, which knows them, is exact.
     """
+    return _policy(
+        function,
+        lambda kind: f"arn:aws:dynamodb:*:*:table/{TABLES[kind].Meta.table_name}",
+        f"arn:aws:logs:*:*:log-group:/aws/lambda/{function_name(function, stage, app_name)}:*",
+    )
+
+
+def function_name(function: str, stage: str, app_name: str) -> str:
+    """Return the name under which Chalice deploys a function."""
+    return f"{app_name}-{stage}" + ("" if function == "api_handler" else f"-{function}")
+
+
+def _policy(function: str, table_arn: Callable[[str], Any], log_arn: Any) -> dict[str, Any]:
     statements = [
-        {
-            "Effect": "Allow",
-            "Action": actions,
-            "Resource": [f"arn:aws:dynamodb:*:*:table/{TABLES[kind].Meta.table_name}"],
-        }
+        {"Effect": "Allow", "Action": actions, "Resource": [table_arn(kind)]}
         for kind, actions in PERMISSIONS[function].items()
     ]
-    statements.append(
-        {
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": [f"arn:aws:logs:*:*:log-group:/aws/lambda/{app_name}-{stage}*"],
-        }
-    )
+    statements.append({"Effect": "Allow", "Action": LOG_ACTIONS, "Resource": [log_arn]})
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _exact_table_arn(kind: str) -> dict[str, list[str]]:
+    return {"Fn::GetAtt": [_logical_id(kind, "Table"), "Arn"]}
+
+
+def _exact_log_arn(name: str) -> dict[str, str]:
+    account = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}"
+    return {"Fn::Sub": f"{account}:log-group:/aws/lambda/{name}:*"}
+
+
+def _logical_id(name: str, suffix: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_")) + suffix
 
 
 def _table_resource(model: type[Table], keep: bool) -> dict[str, Any]:

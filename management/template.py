@@ -18,7 +18,7 @@ def command() -> None:
 @click.pass_context
 def resources(ctx: click.Context) -> None:
     """Print the resources for `chalice package --merge-template`."""
-    click.echo(json.dumps(infrastructure.resources(_stage(ctx)), indent=2))
+    click.echo(json.dumps(infrastructure.resources(_stage(ctx), stages.app_name()), indent=2))
 
 
 @command.command()

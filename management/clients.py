@@ -1,7 +1,7 @@
 """`manage.py client`: registered applications."""
 
 import time
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -10,6 +10,7 @@ from chalicelib.models.client import Client
 from chalicelib.oauth import registration, revocation
 from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
 from chalicelib.settings import settings
+from management.options import DURATION
 from management.output import json_option, show, show_all, when
 
 
@@ -40,6 +41,15 @@ def command() -> None:
     help="authorization_code, refresh_token or client_credentials; repeatable.",
 )
 @click.option("--public", is_flag=True, help="It cannot keep a secret: a native or single-page application.")
+@click.option(
+    "--auth-method",
+    type=click.Choice(registration.AUTHENTICATION_METHODS),
+    help="How it authenticates.  [default: its secret, by HTTP Basic or in the body]",
+)
+@click.option(
+    "--jwks", type=click.File(), help="For private_key_jwt: a file with its public keys, a JWK Set."
+)
+@click.option("--may-introspect", is_flag=True, help="It may ask what other applications' tokens stand for.")
 @click.option("--owner", metavar="EMAIL", help="The account that it belongs to.")
 @json_option
 def add(
@@ -48,16 +58,23 @@ def add(
     scope: str,
     grant_types: tuple[str, ...],
     public: bool,
+    auth_method: str | None,
+    jwks: TextIO | None,
+    may_introspect: bool,
     owner: str | None,
     as_json: bool,
 ) -> None:
     """Register an application. Its secret is printed this once, and stored as a hash."""
+    if public and auth_method not in (None, "none"):
+        raise click.UsageError("a public client cannot authenticate: --public or --auth-method, not both")
     metadata = ClientMetadata(
         client_name=name,
         redirect_uris=redirect_uris,
         grant_types=grant_types,
         scope=scope,
-        token_endpoint_auth_method="none" if public else None,
+        token_endpoint_auth_method="none" if public else auth_method,
+        jwks=jwks.read() if jwks else None,
+        may_introspect=may_introspect,
     )
     try:
         client, secret = registration.register(metadata, owner=_owner_id(owner))
@@ -84,12 +101,20 @@ def show_(client_id: str, as_json: bool) -> None:
 
 @command.command("rotate-secret")
 @click.argument("client_id")
+@click.option(
+    "--overlap",
+    type=DURATION,
+    default="0",
+    show_default=True,
+    metavar="TIME",
+    help="How long the secret it has stays valid: 90 (seconds), 30m, 24h or 7d.",
+)
 @json_option
-def rotate_secret(client_id: str, as_json: bool) -> None:
-    """Give an application a new secret; the one it has ends at once."""
+def rotate_secret(client_id: str, overlap: int, as_json: bool) -> None:
+    """Give an application a new secret; the one it has ends at once, or after an overlap."""
     client = _find(client_id)
     try:
-        secret = registration.rotate_secret(client)
+        secret = registration.rotate_secret(client, overlap)
     except InvalidClientMetadata as error:
         raise click.ClickException(str(error)) from None
     show(_record(client) | {"client_secret": secret}, as_json)
@@ -160,6 +185,7 @@ def _record(client: Client) -> dict[str, Any]:
         "grant_types": list(client.grant_types),
         "scope": client.scope,
         "token_endpoint_auth_method": client.token_endpoint_auth_method,
+        "may_introspect": client.may_introspect,
         "owner": client.owner,
         "created_at": when(client.created_at),
         "disabled_at": when(client.disabled_at),

@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from chalicelib import clock
 from chalicelib.accounts import accounts, passwords
 from chalicelib.models.session import BrowserSession
-from chalicelib.models.user import Account
+from chalicelib.models.user import Account, Consent, UserRow
 from chalicelib.oauth import credentials
 from chalicelib.settings import settings
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """Who is signed in, and since when (epoch seconds)."""
+    """Who is signed in."""
 
     account: Account
     signed_in_at: int
+    """Epoch seconds."""
+    consent: Consent | None
+    """What they agreed that the client in question may do."""
 
 
 def sign_in(email: str, password: str) -> str | None:
@@ -43,8 +46,13 @@ def sign_in(email: str, password: str) -> str | None:
     return credential
 
 
-def find(credential: str | None) -> SignedIn | None:
-    """Return who is signed in by a cookie's credential, or None."""
+def find(credential: str | None, client_id: str) -> SignedIn | None:
+    """Return who is signed in, or None.
+
+    Args:
+        credential: the cookie's.
+        client_id: of the client for which the consent is read, in the same request as the account.
+    """
     if not credential or not credential.startswith(credentials.Kind.SESSION):
         return None
     try:
@@ -53,10 +61,12 @@ def find(credential: str | None) -> SignedIn | None:
         return None
     if session.expires_at <= clock.now():
         return None
-    account = Account.find(session.user_id)
-    if account is None or account.disabled_at is not None or account.epoch != session.epoch:
+    keys = [(session.user_id, Account.ITEM), (session.user_id, Consent.item_of(client_id))]
+    rows = {type(row): row for row in UserRow.batch_get(keys, consistent_read=True)}
+    account, consent = rows.get(Account), rows.get(Consent)
+    if not isinstance(account, Account) or account.disabled_at is not None or account.epoch != session.epoch:
         return None
-    return SignedIn(account, session.signed_in_at)
+    return SignedIn(account, session.signed_in_at, consent if isinstance(consent, Consent) else None)
 
 
 def _key(credential: str) -> str:

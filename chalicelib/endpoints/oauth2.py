@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalice import Blueprint, Response
+from chalice.app import Request
 
 from chalicelib.endpoints import http
 from chalicelib.models.table import StorageError
-from chalicelib.oauth import grants
+from chalicelib.oauth import grants, introspection, metadata, revocation
+from chalicelib.oauth.client_authentication import Presented
 from chalicelib.oauth.errors import (
     InvalidClient,
     MethodNotAllowed,
@@ -94,5 +96,46 @@ def token() -> Response:
 
 def _token() -> Response:
     request = blueprint.current_request
-    response = grants.token_request(http.header(request, "authorization"), http.form(request))
-    return json_response(response.members())
+    return json_response(grants.token_request(_presented(request), http.form(request)).members())
+
+
+@blueprint.route("/oauth2/revoke", methods=ALL_METHODS, content_types=[], name="revoke")
+@oauth_endpoint
+def revoke() -> Response:
+    """The revocation endpoint (RFC 7009)."""
+    request = blueprint.current_request
+    revocation.revoke_token(_presented(request), http.form(request))
+    return json_response({})
+
+
+@blueprint.route("/oauth2/introspect", methods=ALL_METHODS, content_types=[], name="introspect")
+@oauth_endpoint
+def introspect() -> Response:
+    """The introspection endpoint (RFC 7662)."""
+    request = blueprint.current_request
+    return json_response(introspection.introspect(_presented(request), http.form(request)))
+
+
+@blueprint.route("/.well-known/oauth-authorization-server", methods=["GET"], name="server_metadata")
+def authorization_server_metadata() -> Response:
+    """What the server tells about itself (RFC 8414)."""
+    return _metadata(metadata.authorization_server)
+
+
+@blueprint.route("/.well-known/oauth-protected-resource", methods=["GET"], name="resource_metadata")
+def protected_resource_metadata() -> Response:
+    """What the API beside us tells about itself (RFC 9728)."""
+    return _metadata(metadata.protected_resource)
+
+
+def _metadata(describe: Callable[[str], dict[str, Any]]) -> Response:
+    headers: dict[str, str | list[str]] = {
+        "Content-Type": "application/json",
+        "Cache-Control": "public, max-age=300",
+    }
+    return Response(describe(http.issuer(blueprint.current_request)), headers=headers)
+
+
+def _presented(request: Request) -> Presented:
+    issuer = http.issuer(request)
+    return Presented(http.header(request, "authorization"), issuer, issuer + request.path)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pynamodb.attributes import ListAttribute, MapAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, ListAttribute, MapAttribute, UnicodeAttribute
 
 from chalicelib.models.table import EpochSeconds, Row, table_name
 
@@ -31,15 +31,25 @@ class Client(Row):
     token_endpoint_auth_method = UnicodeAttribute(null=True)
     """As in RFC 7591 section 2; none at all: `client_secret_basic` and `client_secret_post` alike."""
     secrets: ListAttribute[ClientSecret] = ListAttribute(of=ClientSecret, default=list)
+    jwks = UnicodeAttribute(null=True)
+    """The public keys of `private_key_jwt`, a JWK Set (RFC 7517) as JSON."""
+    may_introspect = BooleanAttribute(default=False)
     owner = UnicodeAttribute(null=True)
     """The user id of the account that it belongs to."""
     created_at = EpochSeconds()
     disabled_at = EpochSeconds(null=True)
+    enabled_at = EpochSeconds(null=True)
+    """When it was last enabled again. What users agreed to before is forgotten."""
 
     @property
     def is_public(self) -> bool:
         """Whether the client cannot keep a secret (RFC 6749 section 2.1)."""
         return bool(self.token_endpoint_auth_method == "none")
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether the client authenticates by a secret."""
+        return self.token_endpoint_auth_method not in ("none", "private_key_jwt")
 
     @classmethod
     def find(cls, client_id: str) -> "Client | None":

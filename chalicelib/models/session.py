@@ -1,6 +1,7 @@
 """The table `sessions`: what is short-lived and found by its key. All of it expires (TTL)."""
 
 from pynamodb.attributes import DiscriminatorAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError
 
 from chalicelib.models.table import EpochSeconds, Table, table_name
 
@@ -15,6 +16,28 @@ class SessionRow(Table):
     """What kind of row it is, '#', and the name it has among its kind."""
     kind = DiscriminatorAttribute()
     expires_at = EpochSeconds()
+
+
+class SpentAssertion(SessionRow, discriminator="assertion"):
+    """A client assertion that was used, by its `jti`: it counts once (RFC 7523 section 3)."""
+
+    @classmethod
+    def spend(cls, client_id: str, jti_hash: str, expires_at: int) -> bool:
+        """Mark an assertion as used, atomically; False if it was already.
+
+        Args:
+            client_id: whose it is.
+            jti_hash: the digest of its `jti`.
+            expires_at: until when it has to be remembered, in epoch seconds.
+        """
+        spent = cls(f"assertion#{client_id}#{jti_hash}", expires_at=expires_at)
+        try:
+            spent.save(cls.key.does_not_exist())
+        except PutError as error:
+            if error.cause_response_code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
 
 
 class BrowserSession(SessionRow, discriminator="browser"):

@@ -45,6 +45,19 @@ class EmailAddress(UserRow, discriminator="email"):
     account_id = UnicodeAttribute()
 
 
+class Consent(UserRow, discriminator="consent"):
+    """What this person agreed that a client may do, so that they need not be asked again."""
+
+    client_id = UnicodeAttribute()
+    scope = UnicodeAttribute()
+    granted_at = EpochSeconds()
+
+    @staticmethod
+    def item_of(client_id: str) -> str:
+        """Return the range key of the consent to a client."""
+        return f"consent#{client_id}"
+
+
 class UserGrant(UserRow, discriminator="grant"):
     """Points to a grant of this person. Read consistently, so that ending all of them misses none."""
 

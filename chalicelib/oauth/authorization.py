@@ -7,6 +7,7 @@ there is no implicit grant here (RFC 9700 section 2.1.2). `redirect_url` is a se
 
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -14,11 +15,10 @@ from chalicelib import clock
 from chalicelib.models.client import Client
 from chalicelib.models.grant import AuthorizationCode, Grant
 from chalicelib.models.table import Conflict, Transaction
-from chalicelib.models.user import Account, UserGrant
+from chalicelib.models.user import Account, Consent, UserGrant
 from chalicelib.oauth import clients, credentials, pkce, redirect_uris, scopes, tokens
 from chalicelib.oauth.credentials import Kind
 from chalicelib.oauth.errors import (
-    AccessDenied,
     InvalidRequest,
     OAuthError,
     TemporarilyUnavailable,
@@ -29,6 +29,8 @@ from chalicelib.oauth.parameters import Parameters
 from chalicelib.settings import settings
 
 RESPONSE_TYPES = ("code", "token")
+RESPONSE_MODES = ("query", "form_post")
+PROMPTS = ("none", "login", "consent")
 ATTEMPTS = 4
 
 
@@ -38,47 +40,70 @@ class AuthorizationRequest:
 
     client: Client
     redirect_uri: str
+    response_mode: str
     scope: str
     state: str | None
     code_challenge: str | None
+    prompt: frozenset[str]
+
+
+@dataclass(frozen=True)
+class AuthorizationResponse:
+    """What the application gets to know, through the user's browser."""
+
+    redirect_uri: str
+    response_mode: str
+    """How: `query` (RFC 6749) or `form_post` (OAuth 2.0 Form Post Response Mode)."""
+    members: Mapping[str, str]
+
+    @property
+    def location(self) -> str:
+        """The redirect URI with the members in its query, beside what it has there already."""
+        return f"{self.redirect_uri}{'&' if '?' in self.redirect_uri else '?'}{urlencode(self.members)}"
 
 
 class ErrorRedirect(Exception):
-    """An error that the application gets to know, by a redirect (RFC 6749 section 4.1.2.1)."""
+    """An error that the application gets to know (RFC 6749 section 4.1.2.1)."""
 
-    def __init__(self, redirect_uri: str, state: str | None, error: OAuthError) -> None:
-        self.redirect_uri = redirect_uri
-        self.state = state
-        self.error = error
-        super().__init__(str(error))
+    def __init__(self, response: AuthorizationResponse) -> None:
+        self.response = response
+        super().__init__(response.members["error"])
 
 
 class AccountChanged(Exception):
     """The account is not what it was when the user signed in: they have to sign in again."""
 
 
-def read_request(parameters: Parameters) -> AuthorizationRequest:
+def read_request(parameters: Parameters, issuer: str) -> AuthorizationRequest:
     """Check an authorization request.
+
+    Args:
+        parameters: of the request.
+        issuer: for `iss` in an error response (RFC 9207).
 
     Raises:
         OAuthError: the client or the redirect URI is wrong. Tell the user, and never redirect.
         ErrorRedirect: anything else is wrong.
     """
     client, redirect_uri = _read_target(parameters)
-    state = None
+    state, response_mode = None, "query"
     try:
         state = parameters.get("state")
+        response_mode = _read_response_mode(parameters, redirect_uri)
         parameters.check()
         _check_response_type(parameters, client)
         return AuthorizationRequest(
             client=client,
             redirect_uri=redirect_uri,
+            response_mode=response_mode,
             scope=scopes.requested(parameters.get("scope"), client),
             state=state,
             code_challenge=pkce.requested_challenge(parameters, client),
+            prompt=_read_prompt(parameters),
         )
     except OAuthError as error:
-        raise ErrorRedirect(redirect_uri, state, error) from None
+        members = _members(error.members(), state, issuer)
+        raise ErrorRedirect(AuthorizationResponse(redirect_uri, response_mode, members)) from None
 
 
 def _read_target(parameters: Parameters) -> tuple[Client, str]:
@@ -96,6 +121,15 @@ def _read_target(parameters: Parameters) -> tuple[Client, str]:
     return client, uri
 
 
+def _read_response_mode(parameters: Parameters, redirect_uri: str) -> str:
+    response_mode = parameters.get("response_mode") or "query"
+    if response_mode not in RESPONSE_MODES:
+        raise InvalidRequest(f"The response_mode must be one of: {', '.join(RESPONSE_MODES)}.")
+    if response_mode == "form_post" and not redirect_uri.startswith("http"):
+        raise InvalidRequest("The response_mode form_post needs a redirect_uri that takes a form.")
+    return response_mode
+
+
 def _check_response_type(parameters: Parameters, client: Client) -> None:
     if parameters.require("response_type") not in RESPONSE_TYPES:
         raise UnsupportedResponseType("The response_type must be code (or token, which means the same).")
@@ -103,12 +137,39 @@ def _check_response_type(parameters: Parameters, client: Client) -> None:
         raise UnauthorizedClient("The client is not registered for the authorization_code grant.")
 
 
-def allow(request: AuthorizationRequest, account: Account, issuer: str) -> str:
-    """Grant what was asked for, and return where to send the browser (RFC 6749 section 4.1.2).
+def _read_prompt(parameters: Parameters) -> frozenset[str]:
+    """Read `prompt` (OpenID Connect Core section 3.1.2.1)."""
+    prompt = frozenset((parameters.get("prompt") or "").split())
+    if not prompt <= set(PROMPTS):
+        raise InvalidRequest(f"The prompt must be of: {', '.join(PROMPTS)}.")
+    if "none" in prompt and len(prompt) > 1:
+        raise InvalidRequest("The prompt none goes with no other.")
+    return prompt
+
+
+def needs_consent(request: AuthorizationRequest, consent: Consent | None) -> bool:
+    """Tell whether the user has to be asked, or agreed to all of it before.
+
+    Anybody can pretend to be a public client, so its users are asked each time
+    (RFC 8252 section 8.6).
+    """
+    client = request.client
+    if consent is None or client.is_public or "consent" in request.prompt:
+        return True
+    if consent.granted_at <= (client.enabled_at or 0):
+        return True
+    return not set(request.scope.split(" ")) <= set(consent.scope.split(" "))
+
+
+def allow(
+    request: AuthorizationRequest, account: Account, consent: Consent | None, issuer: str
+) -> AuthorizationResponse:
+    """Grant what was asked for (RFC 6749 section 4.1.2).
 
     Args:
         request: what the user agreed to.
         account: as it was read when the user's session was checked.
+        consent: what the user agreed to before, with this client.
         issuer: for `iss` (RFC 9207).
 
     Raises:
@@ -119,25 +180,20 @@ def allow(request: AuthorizationRequest, account: Account, issuer: str) -> str:
         grant = tokens.new_grant(request.client.client_id, request.scope, account.user_id)
         code = _add_code(grant, request)
         try:
-            _store(grant, account)
+            _store(grant, account, _extended(consent, request, account))
         except Conflict:
             current = Account.find(account.user_id)
             if current is None or current.disabled_at is not None or current.epoch != account.epoch:
                 raise AccountChanged from None
             time.sleep(0.02 * 2**attempt)
             continue
-        return _response(request.redirect_uri, {"code": code}, request.state, issuer)
+        return _respond(request, {"code": code}, issuer)
     raise TemporarilyUnavailable
 
 
-def deny(request: AuthorizationRequest, issuer: str) -> str:
-    """Return where to send the browser of a user who said no."""
-    return _response(request.redirect_uri, AccessDenied().members(), request.state, issuer)
-
-
-def error_response(refused: ErrorRedirect, issuer: str) -> str:
-    """Return where to send the browser after an invalid request."""
-    return _response(refused.redirect_uri, refused.error.members(), refused.state, issuer)
+def refuse(request: AuthorizationRequest, error: OAuthError, issuer: str) -> AuthorizationResponse:
+    """Tell the application that it gets nothing: the user said no, or could not be asked."""
+    return _respond(request, error.members(), issuer)
 
 
 def _add_code(grant: Grant, request: AuthorizationRequest) -> str:
@@ -152,8 +208,22 @@ def _add_code(grant: Grant, request: AuthorizationRequest) -> str:
     return code
 
 
-def _store(grant: Grant, account: Account) -> None:
-    """Write the grant and the user's pointer to it, if the account is still as it was.
+def _extended(consent: Consent | None, request: AuthorizationRequest, account: Account) -> Consent | None:
+    """Return the consent to store: what was agreed to before and now; None if that is nothing new."""
+    if not needs_consent(request, consent):
+        return None
+    before = consent.scope.split(" ") if consent else []
+    return Consent(
+        account.user_id,
+        Consent.item_of(request.client.client_id),
+        client_id=request.client.client_id,
+        scope=" ".join(dict.fromkeys([*before, *request.scope.split(" ")])),
+        granted_at=clock.now(),
+    )
+
+
+def _store(grant: Grant, account: Account, consent: Consent | None) -> None:
+    """Write the grant, the user's pointer to it and the consent, if the account is still as it was.
 
     The check is what makes "disable the account, then revoke what it granted" miss nothing.
     """
@@ -170,6 +240,8 @@ def _store(grant: Grant, account: Account) -> None:
                 expires_at=_latest_end(grant),
             )
         )
+        if consent is not None:
+            transaction.save(consent)
 
 
 def _latest_end(grant: Grant) -> int:
@@ -177,8 +249,11 @@ def _latest_end(grant: Grant) -> int:
     return int(grant.expires_at) + settings.refresh_token_lifetime + settings.access_token_lifetime
 
 
-def _response(redirect_uri: str, members: dict[str, str], state: str | None, issuer: str) -> str:
-    if state is not None:
-        members["state"] = state
-    members["iss"] = issuer
-    return redirect_uri + ("&" if "?" in redirect_uri else "?") + urlencode(members)
+def _respond(request: AuthorizationRequest, members: dict[str, str], issuer: str) -> AuthorizationResponse:
+    return AuthorizationResponse(
+        request.redirect_uri, request.response_mode, _members(members, request.state, issuer)
+    )
+
+
+def _members(members: dict[str, str], state: str | None, issuer: str) -> dict[str, str]:
+    return members | ({"state": state} if state is not None else {}) | {"iss": issuer}

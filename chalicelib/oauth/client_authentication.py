@@ -2,31 +2,46 @@
 
 import binascii
 from base64 import b64decode
+from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from chalicelib import clock
 from chalicelib.models.client import Client
-from chalicelib.oauth import clients
+from chalicelib.oauth import client_assertion, clients
 from chalicelib.oauth.credentials import matches
 from chalicelib.oauth.errors import InvalidClient, InvalidRequest
 from chalicelib.oauth.parameters import Parameters
 
+_TWO_METHODS = "Use one method of client authentication, not two."
 _NO_SECRET = "A" * 43
 """No secret hashes to this. It stands in for what an unknown client does not have."""
 
 
-def authenticate(authorization: str | None, parameters: Parameters) -> Client:
+@dataclass(frozen=True)
+class Presented:
+    """What comes with a request besides its parameters."""
+
+    authorization: str | None
+    """The `Authorization` header."""
+    issuer: str
+    endpoint: str
+    """The URL that the request was sent to."""
+
+
+def authenticate(presented: Presented, parameters: Parameters) -> Client:
     """Return the client that a request comes from.
 
     Args:
-        authorization: the `Authorization` header, if there is one.
-        parameters: the body, which may hold `client_id` and `client_secret` instead.
+        presented: the header, and what the server may be called in an assertion.
+        parameters: the body, which may hold `client_id` and `client_secret` or an assertion.
 
     Raises:
         InvalidRequest: the client used two methods at once, or named itself twice, differently.
-        InvalidClient: unknown, disabled, the wrong secret, or not the method it is registered for.
+        InvalidClient: unknown, disabled, not proven, or not by the method it is registered for.
     """
-    method, client_id, secret = _presented(authorization, parameters)
+    if parameters.get("client_assertion") or parameters.get("client_assertion_type"):
+        return _by_assertion(presented, parameters)
+    method, client_id, secret = _by_secret(presented.authorization, parameters)
     client = clients.find(client_id)
     if method == "none":
         authenticated = client is not None and client.is_public
@@ -37,7 +52,24 @@ def authenticate(authorization: str | None, parameters: Parameters) -> Client:
     return client
 
 
-def _presented(authorization: str | None, parameters: Parameters) -> tuple[str, str, str]:
+def _by_assertion(presented: Presented, parameters: Parameters) -> Client:
+    """Authenticate by `private_key_jwt` (RFC 7521 section 4.2)."""
+    if presented.authorization is not None or parameters.get("client_secret") is not None:
+        raise InvalidRequest(_TWO_METHODS)
+    if parameters.require("client_assertion_type") != client_assertion.TYPE:
+        raise InvalidRequest(f"The client_assertion_type must be {client_assertion.TYPE}.")
+    assertion = parameters.require("client_assertion")
+    client_id = client_assertion.claimed_client_id(assertion)
+    if parameters.get("client_id") not in (None, client_id):
+        raise InvalidRequest("The client_id differs from the sub of the client_assertion.")
+    client = clients.find(client_id)
+    if client is None or client.token_endpoint_auth_method != "private_key_jwt":
+        raise InvalidClient
+    client_assertion.verify(assertion, client, {presented.issuer, presented.endpoint})
+    return client
+
+
+def _by_secret(authorization: str | None, parameters: Parameters) -> tuple[str, str, str]:
     """Return the method, the client id and the secret of a request."""
     client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
     if authorization is None:
@@ -46,7 +78,7 @@ def _presented(authorization: str | None, parameters: Parameters) -> tuple[str, 
         return ("none" if secret is None else "client_secret_post"), client_id, secret or ""
     basic_id, basic_secret = _parse_basic(authorization)
     if secret is not None:
-        raise InvalidRequest("Use one method of client authentication, not two.")
+        raise InvalidRequest(_TWO_METHODS)
     if client_id not in (None, basic_id):
         raise InvalidRequest("The client_id differs from the one in the Authorization header.")
     return "client_secret_basic", basic_id, basic_secret

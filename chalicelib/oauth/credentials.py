@@ -89,7 +89,7 @@ def grant_id_of(text: str, kind: Kind) -> str | None:
     """Return the id of the grant that a code or token names, or None if it is no such thing."""
     if not _OF_GRANT.fullmatch(text) or not text.startswith(kind):
         return None
-    return text[len(kind) : len(kind) + GRANT_ID_LENGTH]
+    return text[len(kind) :][:GRANT_ID_LENGTH]
 
 
 def kind_of(text: str) -> Kind | None:

@@ -92,6 +92,20 @@ class AccessDenied(OAuthError):
     default_description = "The user denied the request."
 
 
+class LoginRequired(OAuthError):
+    """`prompt=none`, and nobody is signed in (OpenID Connect Core section 3.1.2.6)."""
+
+    error = "login_required"
+    default_description = "The user is not signed in."
+
+
+class ConsentRequired(OAuthError):
+    """`prompt=none`, and the user has to be asked (OpenID Connect Core section 3.1.2.6)."""
+
+    error = "consent_required"
+    default_description = "The user has to be asked."
+
+
 class ServerError(OAuthError):
     """Something unexpected. The log knows more."""
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from chalicelib import clock
 from chalicelib.models.client import Client, ClientSecret
-from chalicelib.oauth import credentials, redirect_uris, scopes
+from chalicelib.oauth import client_assertion, credentials, redirect_uris, scopes
 from chalicelib.oauth.errors import InvalidScope
 from chalicelib.oauth.grants import GRANT_TYPES
 from chalicelib.settings import settings
+
+AUTHENTICATION_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 
 
 class InvalidClientMetadata(ValueError):
@@ -24,6 +26,11 @@ class ClientMetadata:
     grant_types: Sequence[str] = ("authorization_code",)
     scope: str = ""
     token_endpoint_auth_method: str | None = None
+    """None: the secret by HTTP Basic or in the body, as the client likes."""
+    jwks: str | None = None
+    """For `private_key_jwt`: a JWK Set, as JSON."""
+    may_introspect: bool = False
+    """Not in RFC 7591: whether the client may ask what other clients' tokens stand for."""
 
     @property
     def is_public(self) -> bool:
@@ -39,7 +46,7 @@ def register(metadata: ClientMetadata, owner: str | None = None) -> tuple[Client
         owner: the user id of the account that it belongs to.
 
     Returns:
-        The client and its secret, which is told this once; a public client has none.
+        The client and its secret, which is told this once; None if it authenticates without.
 
     Raises:
         InvalidClientMetadata: it cannot be registered so.
@@ -52,10 +59,12 @@ def register(metadata: ClientMetadata, owner: str | None = None) -> tuple[Client
         grant_types=list(dict.fromkeys(metadata.grant_types)),
         scope=" ".join(scopes.parse(metadata.scope or settings.default_scope)),
         token_endpoint_auth_method=metadata.token_endpoint_auth_method,
+        jwks=metadata.jwks and client_assertion.check_key_set(metadata.jwks),
+        may_introspect=metadata.may_introspect,
         owner=owner,
         created_at=clock.now(),
     )
-    secret = None if client.is_public else _add_secret(client)
+    secret = _add_secret(client) if client.has_secret else None
     client.write()
     return client, secret
 
@@ -71,11 +80,11 @@ def rotate_secret(client: Client, overlap: int = 0) -> str:
         The new secret, which is told this once.
 
     Raises:
-        InvalidClientMetadata: a public client has no secret.
+        InvalidClientMetadata: the client authenticates without a secret.
         Conflict: somebody else changed the client since it was read.
     """
-    if client.is_public:
-        raise InvalidClientMetadata("a public client has no secret")
+    if not client.has_secret:
+        raise InvalidClientMetadata("the client authenticates without a secret")
     now = clock.now()
     current = sorted(client.secrets, key=lambda secret: secret.created_at)[-1:]
     client.secrets = current if overlap else []
@@ -103,8 +112,10 @@ def enable(client: Client) -> None:
     Raises:
         Conflict: somebody else changed the client since it was read.
     """
-    client.disabled_at = None
-    client.write()
+    if client.disabled_at is not None:
+        client.disabled_at = None
+        client.enabled_at = clock.now()
+        client.write()
 
 
 def _add_secret(client: Client) -> str:
@@ -122,11 +133,29 @@ def _check(metadata: ClientMetadata) -> None:
         raise InvalidClientMetadata(
             f"unknown grant type {', '.join(sorted(unknown))}; there are {', '.join(GRANT_TYPES)}"
         )
+    _check_authentication(metadata)
     _check_redirect_uris(metadata)
     try:
         scopes.parse(metadata.scope or settings.default_scope)
     except InvalidScope as error:
         raise InvalidClientMetadata(f"{error.description} There are: {', '.join(settings.scopes)}.") from None
+
+
+def _check_authentication(metadata: ClientMetadata) -> None:
+    method = metadata.token_endpoint_auth_method
+    if method not in (None, *AUTHENTICATION_METHODS):
+        raise InvalidClientMetadata(
+            f"unknown authentication method; there are {', '.join(AUTHENTICATION_METHODS)}"
+        )
+    if (method == "private_key_jwt") != (metadata.jwks is not None):
+        raise InvalidClientMetadata("private_key_jwt and a JWK Set go together")
+    if metadata.is_public and (metadata.may_introspect or "client_credentials" in metadata.grant_types):
+        raise InvalidClientMetadata("a public client can neither introspect nor use client_credentials")
+    if metadata.jwks is not None:
+        try:
+            client_assertion.check_key_set(metadata.jwks)
+        except client_assertion.InvalidKeySet as error:
+            raise InvalidClientMetadata(f"the JWK Set is refused: {error}") from None
 
 
 def _check_redirect_uris(metadata: ClientMetadata) -> None:

@@ -1,13 +1,63 @@
-"""Ending what was granted: to a user, to a client, or one grant."""
+"""Ending what was granted: one token (RFC 7009), one grant, all of a user's, all of a client's."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant, client_shards
-from chalicelib.models.user import UserGrant
-from chalicelib.oauth import tokens
+from chalicelib.models.user import Consent, UserGrant
+from chalicelib.oauth import client_authentication, credentials, tokens
+from chalicelib.oauth.client_authentication import Presented
+from chalicelib.oauth.credentials import Kind
 from chalicelib.oauth.errors import InvalidGrant
-from chalicelib.oauth.transition import Unchanged, transition
+from chalicelib.oauth.parameters import Parameters
+from chalicelib.oauth.transition import GrantNotFound, Unchanged, transition
+
+_NOT_YOURS = "The token was issued to another client."
+
+
+def revoke_token(presented: Presented, parameters: Parameters) -> None:
+    """Answer a revocation request (RFC 7009 section 2.1).
+
+    An access token ends alone; a refresh token takes the whole grant with it. What is no token
+    of ours, or none any longer, is fine as well: nothing is left to revoke. `token_type_hint` is
+    not needed, since every token says what it is.
+
+    Raises:
+        InvalidRequest: `token` is missing, or a parameter is malformed.
+        InvalidClient: the client did not authenticate.
+        InvalidGrant: the token was issued to another client.
+    """
+    parameters.check()
+    client = client_authentication.authenticate(presented, parameters)
+    token = parameters.require("token")
+    kind = credentials.kind_of(token)
+    grant_id = credentials.grant_id_of(token, kind) if kind else None
+    if kind is None or kind is Kind.AUTHORIZATION_CODE or grant_id is None:
+        return
+
+    def end(grant: Grant) -> bool | Unchanged[bool]:
+        if not _issued(grant, token, kind):
+            return Unchanged(False)
+        if grant.client_id != client.client_id:
+            raise InvalidGrant(_NOT_YOURS)
+        if kind is Kind.REFRESH_TOKEN:
+            tokens.revoke(grant, "revoked by the client")
+        else:
+            hashed = credentials.digest(token)
+            grant.access_tokens = [valid for valid in grant.access_tokens if valid.hash != hashed]
+        return True
+
+    with suppress(GrantNotFound):
+        transition(grant_id, end)
+
+
+def _issued(grant: Grant, token: str, kind: Kind) -> bool:
+    """Tell whether there is something to revoke: a token that the grant issued, and still honours."""
+    if kind is Kind.ACCESS_TOKEN:
+        return tokens.find_access_token(grant, token) is not None
+    state = grant.refresh_token
+    return grant.revoked_at is None and state is not None and credentials.was_issued(token, state.tag_key)
 
 
 def revoke_grant(grant_id: str, because: str) -> bool:
@@ -29,15 +79,18 @@ def revoke_grant(grant_id: str, because: str) -> bool:
 
     try:
         return transition(grant_id, end)
-    except InvalidGrant:
+    except GrantNotFound:
         return False
 
 
 def revoke_grants_of_user(user_id: str, because: str) -> Iterator[str]:
     """Revoke all that was granted in a user's name, and yield the id of each grant that ended.
 
-    Reads consistently: what was granted before this was called is among it, always.
+    What the user agreed to is forgotten as well, or the next visit to an application would grant
+    it again unasked. Reads consistently: what was granted before is among it, always.
     """
+    for consent in Consent.query(user_id, Consent.item.startswith("consent#"), consistent_read=True):
+        consent.delete()
     pointers = UserGrant.query(user_id, UserGrant.item.startswith("grant#"), consistent_read=True)
     for pointer in pointers:
         if revoke_grant(pointer.grant_id, because):

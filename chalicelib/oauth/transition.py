@@ -15,6 +15,10 @@ ATTEMPTS = 10
 Outcome = TypeVar("Outcome")
 
 
+class GrantNotFound(InvalidGrant):
+    """There is no such grant, or it is long over."""
+
+
 @dataclass(frozen=True)
 class Unchanged(Generic[Outcome]):
     """What a step returns that found nothing to change."""
@@ -32,14 +36,14 @@ def transition(grant_id: str, step: Callable[[Grant], Outcome | Unchanged[Outcom
             to change the grant and refuse all the same, it returns the error.
 
     Raises:
-        InvalidGrant: there is no such grant.
+        GrantNotFound: there is no such grant.
         TemporarilyUnavailable: others were faster too often.
         OAuthError: what the step raised or returned.
     """
     for attempt in range(ATTEMPTS):
         grant = Grant.find(grant_id)
         if grant is None:
-            raise InvalidGrant("The code or token is invalid.")
+            raise GrantNotFound("The code or token is invalid.")
         outcome = step(grant)
         if isinstance(outcome, Unchanged):
             return outcome.outcome

@@ -8,8 +8,13 @@ from chalice.app import Request
 from chalicelib.accounts.sessions import SignedIn
 from chalicelib.endpoints import http
 from chalicelib.oauth import authorization, redirect_uris
-from chalicelib.oauth.authorization import AccountChanged, AuthorizationRequest, ErrorRedirect
-from chalicelib.oauth.errors import OAuthError
+from chalicelib.oauth.authorization import (
+    AccountChanged,
+    AuthorizationRequest,
+    AuthorizationResponse,
+    ErrorRedirect,
+)
+from chalicelib.oauth.errors import AccessDenied, ConsentRequired, LoginRequired, OAuthError
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
 from chalicelib.pages.rendering import error_page, page, redirect
@@ -25,15 +30,19 @@ _UNDECIDED = "Please choose one of the two buttons."
 @blueprint.route("/oauth2/authorize", methods=["GET"])
 @guarded(blueprint)
 def ask() -> Response:
-    """Show the consent page, or the sign-in form before it."""
+    """Show the consent page, or the sign-in form before it, or neither if nothing is to be asked."""
     request = blueprint.current_request
     asked = _read(request)
     if isinstance(asked, Response):
         return asked
     browser = Browser.of(request)
-    signed_in = browser.signed_in()
-    if signed_in is None:
+    signed_in = browser.signed_in(asked.client.client_id)
+    if signed_in is None or "login" in asked.prompt:
         return _sign_in(request, asked, browser)
+    if not authorization.needs_consent(asked, signed_in.consent):
+        return _allow(request, asked, browser, signed_in)
+    if "none" in asked.prompt:
+        return _refuse(request, asked, ConsentRequired())
     return _consent_page(request, asked, browser, signed_in)
 
 
@@ -47,30 +56,53 @@ def decide() -> Response:
         return asked
     form = http.form(request)
     browser = Browser.of(request)
-    signed_in = browser.signed_in()
+    signed_in = browser.signed_in(asked.client.client_id)
     if signed_in is None:
         return _sign_in(request, asked, browser)
     if not browser.sent(form.get("csrf_token")):
         return _consent_page(request, asked, browser, signed_in, status=403, problem=_EXPIRED)
     decision = form.get("decision")
     if decision == "deny":
-        return redirect(authorization.deny(asked, http.issuer(request)))
+        return _refuse(request, asked, AccessDenied())
     if decision != "allow":
         return _consent_page(request, asked, browser, signed_in, status=400, problem=_UNDECIDED)
-    try:
-        return redirect(authorization.allow(asked, signed_in.account, http.issuer(request)))
-    except AccountChanged:
-        return _sign_in(request, asked, browser)
+    return _allow(request, asked, browser, signed_in)
 
 
 def _read(request: Request) -> AuthorizationRequest | Response:
     """Return the request that the URL makes, or the answer to one that does not work."""
     try:
-        return authorization.read_request(http.query(request))
+        return authorization.read_request(http.query(request), http.issuer(request))
     except OAuthError as error:
         return error_page(request, 400, error.description)
     except ErrorRedirect as refused:
-        return redirect(authorization.error_response(refused, http.issuer(request)))
+        return _send_back(request, refused.response)
+
+
+def _allow(request: Request, asked: AuthorizationRequest, browser: Browser, signed_in: SignedIn) -> Response:
+    try:
+        response = authorization.allow(asked, signed_in.account, signed_in.consent, http.issuer(request))
+    except AccountChanged:
+        return _sign_in(request, asked, browser)
+    return _send_back(request, response)
+
+
+def _refuse(request: Request, asked: AuthorizationRequest, error: OAuthError) -> Response:
+    return _send_back(request, authorization.refuse(asked, error, http.issuer(request)))
+
+
+def _send_back(request: Request, response: AuthorizationResponse) -> Response:
+    """Send the browser back to the application."""
+    if response.response_mode == "query":
+        return redirect(response.location)
+    return page(
+        request,
+        "form_post.html",
+        leads_to=redirect_uris.origin(response.redirect_uri),
+        scripted=True,
+        action=response.redirect_uri,
+        members=response.members,
+    )
 
 
 def _consent_page(
@@ -97,14 +129,21 @@ def _consent_page(
 
 
 def _sign_in(request: Request, asked: AuthorizationRequest, browser: Browser) -> Response:
+    if "none" in asked.prompt:
+        return _refuse(request, asked, LoginRequired())
     return sign_in_page(
         request,
         browser,
-        continue_to=_own_url(request),
+        continue_to=_own_url(request, done="login"),
         leads_to=redirect_uris.origin(asked.redirect_uri),
         client_name=asked.client.client_name,
     )
 
 
-def _own_url(request: Request) -> str:
-    return f"{http.prefix(request)}/oauth2/authorize?{urlencode(http.query_pairs(request))}"
+def _own_url(request: Request, done: str = "") -> str:
+    """Return the URL of this very request, less the `prompt` that is about to be done."""
+    pairs = [
+        (name, " ".join(prompt for prompt in value.split() if prompt != done) if name == "prompt" else value)
+        for name, value in http.query_pairs(request)
+    ]
+    return f"{http.prefix(request)}/oauth2/authorize?{urlencode(pairs)}"

@@ -35,9 +35,9 @@ class Browser:
         known = bool(_VALUE.fullmatch(value))
         return cls(value if known else _anonymous(), not known, secure)
 
-    def signed_in(self) -> SignedIn | None:
-        """Return who is signed in, or None."""
-        return None if self.is_new else sessions.find(self.cookie)
+    def signed_in(self, client_id: str) -> SignedIn | None:
+        """Return who is signed in, with their consent to a client; or None."""
+        return None if self.is_new else sessions.find(self.cookie, client_id)
 
     @property
     def csrf_token(self) -> str:

@@ -21,6 +21,7 @@ def page(
     status: int = 200,
     cookies: tuple[str, ...] = (),
     leads_to: str = "",
+    scripted: bool = False,
     **values: Any,
 ) -> Response:
     """Render a page.
@@ -32,11 +33,15 @@ def page(
         cookies: values of `Set-Cookie`.
         leads_to: an origin to which sending the page's form may redirect. Browsers hold the
             redirects that follow a form against `form-action`.
+        scripted: whether the page may run our one script.
         values: what the template shows.
     """
     root = http.prefix(request)
     html = _templates().get_template(template).render(root=root, settings=settings, **values)
-    headers: dict[str, Any] = {"Content-Type": "text/html; charset=utf-8", **_headers(request, leads_to)}
+    headers: dict[str, Any] = {
+        "Content-Type": "text/html; charset=utf-8",
+        **_headers(request, leads_to, scripted),
+    }
     if cookies:
         headers["Set-Cookie"] = list(cookies)
     return Response(html, status_code=status, headers=headers)
@@ -59,13 +64,14 @@ def error_page(request: Request, status: int, message: str) -> Response:
     return page(request, "error.html", status=status, title=STATUS_TITLES[status], message=message)
 
 
-def _headers(request: Request, leads_to: str) -> dict[str, str]:
+def _headers(request: Request, leads_to: str, scripted: bool) -> dict[str, str]:
     headers = {
         "Cache-Control": "no-store",
         "Content-Security-Policy": "; ".join(
             (
                 "default-src 'none'",
                 "style-src 'self'",
+                "script-src 'self'" if scripted else "script-src 'none'",
                 "img-src 'self'",
                 f"form-action 'self' {leads_to}".rstrip(),
                 "frame-ancestors 'none'",
@@ -93,6 +99,6 @@ def _templates() -> Any:
 
 
 @functools.cache
-def stylesheet() -> str:
-    """Return the one stylesheet."""
-    return (_FOLDER / "static" / "style.css").read_text(encoding="utf-8")
+def asset(name: str) -> str:
+    """Return a file in `static/`."""
+    return (_FOLDER / "static" / name).read_text(encoding="utf-8")

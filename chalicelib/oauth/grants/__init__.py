@@ -1,6 +1,7 @@
 """The token endpoint (RFC 6749 section 3.2): one module for each grant type."""
 
 from chalicelib.oauth import client_authentication
+from chalicelib.oauth.client_authentication import Presented
 from chalicelib.oauth.errors import UnauthorizedClient, UnsupportedGrantType
 from chalicelib.oauth.grants import authorization_code, client_credentials, refresh_token
 from chalicelib.oauth.parameters import Parameters
@@ -13,11 +14,11 @@ GRANT_TYPES = {
 }
 
 
-def token_request(authorization: str | None, parameters: Parameters) -> TokenResponse:
+def token_request(presented: Presented, parameters: Parameters) -> TokenResponse:
     """Answer a token request.
 
     Args:
-        authorization: the `Authorization` header, if there is one.
+        presented: what comes with it.
         parameters: the body.
 
     Raises:
@@ -25,7 +26,7 @@ def token_request(authorization: str | None, parameters: Parameters) -> TokenRes
     """
     parameters.check()
     grant_type = parameters.require("grant_type")
-    client = client_authentication.authenticate(authorization, parameters)
+    client = client_authentication.authenticate(presented, parameters)
     exchange = GRANT_TYPES.get(grant_type)
     if exchange is None:
         raise UnsupportedGrantType(f"The grant types are: {', '.join(GRANT_TYPES)}.")

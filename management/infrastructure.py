@@ -28,7 +28,12 @@ EXPIRING = (UserGrant, Grant, SessionRow)
 PERMISSIONS = {
     "api_handler": {
         "clients": ["dynamodb:GetItem"],
-        "users": ["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem"],
+        "users": [
+            "dynamodb:BatchGetItem",
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+        ],
         "grants": ["dynamodb:GetItem", "dynamodb:PutItem"],
         "sessions": ["dynamodb:GetItem", "dynamodb:PutItem"],
     },

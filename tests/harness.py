@@ -260,6 +260,7 @@ class Deployment:
         grant_types: tuple[str, ...] = ("authorization_code",),
         scope: str = "read write",
         public: bool = False,
+        may_introspect: bool = False,
     ) -> App:
         metadata = ClientMetadata(
             client_name=name,
@@ -267,6 +268,7 @@ class Deployment:
             grant_types=grant_types,
             scope=scope,
             token_endpoint_auth_method="none" if public else None,
+            may_introspect=may_introspect,
         )
         client, secret = registration.register(metadata)
         return App(client.client_id, secret, redirect_uris[0] if redirect_uris else CALLBACK)

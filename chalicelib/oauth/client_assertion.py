@@ -10,7 +10,7 @@ from chalicelib.models.session import SpentAssertion
 from chalicelib.oauth.credentials import digest
 from chalicelib.oauth.errors import InvalidClient
 
-ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA")
+ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA", "Ed25519")
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 MAX_LIFETIME = 600
@@ -39,8 +39,6 @@ def check_key_set(text: str) -> str:
         keys = KeySet.import_key_set(document).keys
     except (ValueError, TypeError, KeyError, AttributeError, JoseError, RecursionError):
         raise InvalidKeySet("it is not a JWK Set (RFC 7517 section 5)") from None
-    if not keys:
-        raise InvalidKeySet("it has no keys")
     if any(key.key_type not in KEY_TYPES for key in keys):
         raise InvalidKeySet(f"the keys must be of type {', '.join(KEY_TYPES)}")
     if any(key.is_private for key in keys):

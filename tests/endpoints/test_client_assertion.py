@@ -140,7 +140,7 @@ def test_an_assertion_may_not_live_long(signer: Signer) -> None:
 
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
 def test_an_assertion_from_the_future_is_refused(signer: Signer, claim: str) -> None:
-    assert refused(signer.send(signer.assertion(**{claim: signer.now + 300})))
+    assert refused(signer.send(signer.assertion(**dict[str, Any]({claim: signer.now + 300}))))
 
 
 def test_an_assertion_counts_once(signer: Signer) -> None:

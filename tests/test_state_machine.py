@@ -21,6 +21,11 @@ CODE_LIFETIME, TOKEN_LIFETIME, RETRY_WINDOW = 60, 2592000, 60
 IDLE_LIFETIME, SESSION_LIFETIME = 90 * 86400, 12 * 3600
 
 
+APP = st.sampled_from([0, 0, 0, 1])
+RECENT = st.integers(-3, -1)
+"""Which grant, from the end: what happens to one and the same is what is interesting."""
+
+
 @dataclass
 class ModelGrant:
     """What must be true of one authorization."""
@@ -94,16 +99,27 @@ class Server(RuleBasedStateMachine):
             self.browsers[email] = browser, self.now + SESSION_LIFETIME
         return browser
 
-    def pick(self, index: int) -> ModelGrant:
-        return self.grants[index % len(self.grants)]
+    def many_are_alive(self) -> bool:
+        """Ending everything is interesting when there is something to end."""
+        return sum(not grant.revoked for grant in self.grants) > 3
 
-    @rule(email=st.sampled_from(EMAILS), app=st.integers(0, 1))
+    def pick(self, index: int, having: str = "code") -> ModelGrant:
+        """Return a grant that has something; those that live come last, where the index looks."""
+        having_it = [grant for grant in self.grants if getattr(grant, having)]
+        return sorted(having_it, key=lambda grant: not grant.revoked)[index % len(having_it)]
+
+    @rule(email=st.sampled_from(EMAILS), app=APP)
     def authorize(self, email: str, app: int) -> None:
         code = self.deployment.code(self.apps[app], self.browser(email), prompt="consent")
         self.grants.append(ModelGrant(self.apps[app], email, code, self.now))
 
+    @rule(email=st.sampled_from(EMAILS), app=APP)
+    def connect(self, email: str, app: int) -> None:
+        self.authorize(email, app)
+        self.exchange(-1)
+
     @precondition(lambda self: self.grants)
-    @rule(index=st.integers(0, 100))
+    @rule(index=RECENT)
     def exchange(self, index: int) -> None:
         grant = self.pick(index)
         answer = grant.app.exchange(grant.code)
@@ -117,7 +133,7 @@ class Server(RuleBasedStateMachine):
         grant.received(answer, self.now)
 
     @precondition(lambda self: self.grants)
-    @rule(index=st.integers(0, 100), how=st.sampled_from(["client", "redirect_uri", "guess"]))
+    @rule(index=RECENT, how=st.sampled_from(["client", "redirect_uri", "guess"]))
     def exchange_wrongly(self, index: int, how: str) -> None:
         grant = self.pick(index)
         other = next(app for app in self.apps if app is not grant.app)
@@ -129,10 +145,9 @@ class Server(RuleBasedStateMachine):
         assert answer.json["error"] == "invalid_grant"
 
     @precondition(lambda self: any(grant.refresh_tokens for grant in self.grants))
-    @rule(index=st.integers(0, 100), age=st.integers(0, 3))
+    @rule(index=RECENT, age=st.sampled_from([0, 0, 0, 1, 1, 2]))
     def refresh(self, index: int, age: int) -> None:
-        refreshable = [grant for grant in self.grants if grant.refresh_tokens]
-        grant = refreshable[index % len(refreshable)]
+        grant = self.pick(index, "refresh_tokens")
         token = grant.refresh_tokens[-1 - min(age, len(grant.refresh_tokens) - 1)]
         answer = grant.app.refresh(token)
         if grant.revoked:
@@ -150,6 +165,13 @@ class Server(RuleBasedStateMachine):
             assert answer.json["error"] == "invalid_grant"
             grant.revoked = True
 
+    @precondition(lambda self: any(grant.refresh_tokens for grant in self.grants))
+    @rule(index=RECENT, seconds=st.sampled_from([0, 30, 61]), age=st.sampled_from([0, 1, 2]))
+    def refresh_and_come_back(self, index: int, seconds: int, age: int) -> None:
+        self.refresh(index, 0)
+        self.now += seconds
+        self.refresh(index, age)
+
     def may_retry(self, grant: ModelGrant, token: str) -> bool:
         recent = grant.rotated_at is not None and self.now - grant.rotated_at <= RETRY_WINDOW
         return recent and token == grant.refresh_tokens[-2]
@@ -164,30 +186,28 @@ class Server(RuleBasedStateMachine):
         assert answer.json["refresh_token"] == grant.refresh_tokens[-1]
 
     @precondition(lambda self: any(grant.refresh_tokens for grant in self.grants))
-    @rule(index=st.integers(0, 100))
+    @rule(index=RECENT)
     def refresh_with_a_guess(self, index: int) -> None:
-        refreshable = [grant for grant in self.grants if grant.refresh_tokens]
-        grant = refreshable[index % len(refreshable)]
+        grant = self.pick(index, "refresh_tokens")
         assert grant.app.refresh(mutated(grant.refresh_tokens[-1])).json["error"] == "invalid_grant"
 
     @precondition(lambda self: any(grant.access_tokens for grant in self.grants))
-    @rule(index=st.integers(0, 100))
+    @rule(index=RECENT)
     def revoke_access_token(self, index: int) -> None:
-        holding = [grant for grant in self.grants if grant.access_tokens]
-        grant = holding[index % len(holding)]
+        grant = self.pick(index, "access_tokens")
         token = next(iter(grant.access_tokens))
         assert grant.app.post("/oauth2/revoke", token=token).status == 200
         del grant.access_tokens[token]
 
     @precondition(lambda self: any(grant.refresh_tokens for grant in self.grants))
-    @rule(index=st.integers(0, 100), age=st.integers(0, 3))
+    @rule(index=RECENT, age=st.sampled_from([0, 0, 0, 1, 1, 2]))
     def revoke_refresh_token(self, index: int, age: int) -> None:
-        refreshable = [grant for grant in self.grants if grant.refresh_tokens]
-        grant = refreshable[index % len(refreshable)]
+        grant = self.pick(index, "refresh_tokens")
         token = grant.refresh_tokens[-1 - min(age, len(grant.refresh_tokens) - 1)]
         assert grant.app.post("/oauth2/revoke", token=token).status == 200
         grant.revoked = True
 
+    @precondition(lambda self: self.many_are_alive())
     @rule(email=st.sampled_from(EMAILS))
     def disable_the_account_and_enable_it_again(self, email: str) -> None:
         account = accounts.find_by_email(email)
@@ -198,7 +218,8 @@ class Server(RuleBasedStateMachine):
         for grant in self.grants:
             grant.revoked = grant.revoked or grant.email == email
 
-    @rule(index=st.integers(0, 1))
+    @precondition(lambda self: self.many_are_alive())
+    @rule(index=APP)
     def disable_the_client_and_enable_it_again(self, index: int) -> None:
         app = self.apps[index]
         client = self.deployment.client(app)

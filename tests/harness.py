@@ -290,7 +290,8 @@ class Deployment:
         """Let the user allow what an application asks for, and return the code."""
         browser = browser or self.signed_in_browser()
         page = browser.get(app.authorization_url(**parameters))
-        assert page.status == 200, page
+        if page.status == 303:  # Allowed before, and remembered.
+            return page.redirect_params["code"]
         return browser.submit(page, decision="allow").redirect_params["code"]
 
     def tokens(self, app: App, browser: Browser | None = None, **parameters: str | None) -> Any:

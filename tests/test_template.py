@@ -1,0 +1,164 @@
+"""The CloudFormation template, as `make package` builds it from what Chalice generates and we add."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.models.client import Client
+from chalicelib.models.grant import Grant
+from chalicelib.models.session import SessionRow
+from chalicelib.models.user import UserRow
+from management import infrastructure, stage
+from management.template import policy_file
+
+ROOT = Path(__file__).parent.parent
+MODELS = {"clients": Client, "users": UserRow, "grants": Grant, "sessions": SessionRow}
+
+FUNCTION_TIMEOUT = 20
+"""Seconds: API Gateway gives up after 29."""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Package the stage `prod`, in a clean environment."""
+    folder = tmp_path_factory.mktemp("package")
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("OAUTH_", "AWS_"))
+    } | {"AWS_DEFAULT_REGION": "us-east-1"}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    resources = run(sys.executable, "manage.py", "--stage", "prod", "template", "resources")
+    (folder / "resources.json").write_text(resources)
+    chalice = str(Path(sys.executable).with_name("chalice"))
+    merge = ("--merge-template", str(folder / "resources.json"))
+    run(chalice, "package", "--stage", "prod", *merge, str(folder / "out"))
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def resources(package: Path) -> dict[str, Any]:
+    template = json.loads((package / "sam.json").read_text())
+    return dict(template["Resources"])
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_each_table_is_what_its_model_says(resources: dict[str, Any], kind: str) -> None:
+    table = resources[f"{kind.capitalize()}Table"]
+    schema = MODELS[kind]._get_schema()
+    assert table["Type"] == "AWS::DynamoDB::Table"
+    properties = table["Properties"]
+    assert properties["TableName"] == f"oauth-prod-{kind}"
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["KeySchema"] == schema["key_schema"]
+    assert properties["AttributeDefinitions"] == schema["attribute_definitions"]
+    indexes = {
+        index["IndexName"]: index["KeySchema"] for index in properties.get("GlobalSecondaryIndexes", [])
+    }
+    assert indexes == {
+        index["index_name"]: index["key_schema"] for index in schema["global_secondary_indexes"]
+    }
+
+
+def test_tables_expire_what_is_over_and_can_be_restored(resources: dict[str, Any]) -> None:
+    expiring = {"AttributeName": "expires_at", "Enabled": True}
+    for kind in MODELS:
+        properties = resources[f"{kind.capitalize()}Table"]["Properties"]
+        assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert properties.get("TimeToLiveSpecification") == (None if kind == "clients" else expiring)
+
+
+def test_every_attribute_that_says_when_a_row_is_over_is_the_one_that_expires_it() -> None:
+    models: list[Any] = list(MODELS.values())
+    while models:
+        model = models.pop()
+        models.extend(model.__subclasses__())
+        attributes = {attribute.attr_name for attribute in model.get_attributes().values()}
+        table = next(base for base in MODELS.values() if issubclass(model, base))
+        assert "expires_at" not in attributes or infrastructure.expires(table), model
+
+
+@pytest.mark.parametrize(("name", "kept"), [("prod", True), ("dev", False)])
+def test_prod_keeps_its_tables(name: str, kept: bool) -> None:
+    merged = infrastructure.resources(name, "oauth")["Resources"]
+    for kind in MODELS:
+        table = merged[f"{kind.capitalize()}Table"]
+        assert table["DeletionPolicy"] == ("Retain" if kept else "Delete")
+        assert table["Properties"]["DeletionProtectionEnabled"] is kept
+
+
+def test_the_authorizer_may_read_grants_and_nothing_else(resources: dict[str, Any]) -> None:
+    (policy,) = resources["BearerRole"]["Properties"]["Policies"]
+    tables, logs = policy["PolicyDocument"]["Statement"]
+    assert tables["Action"] == ["dynamodb:GetItem"]
+    assert tables["Resource"] == [{"Fn::GetAtt": ["GrantsTable", "Arn"]}]
+    assert all(action.startswith("logs:") for action in logs["Action"])
+    assert "ManagedPolicyArns" not in resources["BearerRole"]["Properties"]
+
+
+def test_no_policy_has_a_wildcard_action_or_resource(resources: dict[str, Any]) -> None:
+    roles = [resource for resource in resources.values() if resource["Type"] == "AWS::IAM::Role"]
+    assert len(roles) == 2
+    for role in roles:
+        for statement in role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+            assert not any("*" in action for action in statement["Action"])
+            for resource in statement["Resource"]:
+                arn = json.dumps(resource).removesuffix(':*"}')  # The streams of one log group.
+                assert "*" not in arn, arn
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+@pytest.mark.parametrize("function", infrastructure.PERMISSIONS)
+def test_the_policy_files_are_what_the_code_says(name: str, function: str) -> None:
+    written = json.loads(policy_file(function, name).read_text())
+    expected = json.dumps(infrastructure.policy(function, name, stage.app_name()))
+    assert written == json.loads(expected.replace("oauth-test-", f"oauth-{name}-"))
+
+
+def test_functions_have_what_they_need(resources: dict[str, Any]) -> None:
+    api, bearer = resources["APIHandler"]["Properties"], resources["Bearer"]["Properties"]
+    assert (api["FunctionName"], bearer["FunctionName"]) == ("oauth-prod", "oauth-prod-bearer")
+    assert (api["Handler"], bearer["Handler"]) == ("app.app", "chalicelib.authorizer.bearer.bearer")
+    assert (api["MemorySize"], bearer["MemorySize"]) == (512, 256)
+    for function in (api, bearer):
+        assert function["Timeout"] == FUNCTION_TIMEOUT
+        assert function["Environment"]["Variables"] == {"OAUTH_TABLE_PREFIX": "oauth-prod"}
+
+
+def test_a_function_outlives_its_waits_for_dynamodb_and_not_the_gateway() -> None:
+    from chalicelib.models.table import CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES
+
+    assert (CONNECT_TIMEOUT + READ_TIMEOUT) * (1 + RETRIES) < FUNCTION_TIMEOUT
+
+
+def test_the_gateway_answers_401_and_403_as_rfc_6750_says(resources: dict[str, Any]) -> None:
+    for name, status, error in (
+        ("UnauthorizedResponse", "401", "invalid_token"),
+        ("AccessDeniedResponse", "403", "insufficient_scope"),
+    ):
+        properties = resources[name]["Properties"]
+        assert properties["StatusCode"] == status
+        header = properties["ResponseParameters"]["gatewayresponse.header.WWW-Authenticate"]
+        assert header.startswith(f'\'Bearer error="{error}"')
+        assert json.loads(properties["ResponseTemplates"]["application/json"])["error"] == error
+
+
+def test_the_authorizers_answers_are_cached_for_a_minute(resources: dict[str, Any]) -> None:
+    definition = resources["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"]["bearer"]
+    assert definition["x-amazon-apigateway-authorizer"]["authorizerResultTtlInSeconds"] == 60
+
+
+def test_templates_and_styles_are_shipped_and_the_command_line_is_not(package: Path) -> None:
+    names = zipfile.ZipFile(package / "deployment.zip").namelist()
+    assert "chalicelib/pages/templates/consent.html" in names
+    assert "chalicelib/pages/static/style.css" in names
+    assert not any(name.startswith(("management/", "tests/", "manage.py", "run.py")) for name in names)

@@ -10,7 +10,7 @@ from chalicelib.models.client import Client
 from chalicelib.oauth import registration, revocation
 from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
 from chalicelib.settings import settings
-from management.options import DURATION
+from management.options import DURATION, confirmed
 from management.output import json_option, show, show_all, when
 
 
@@ -80,7 +80,7 @@ def add(
         client, secret = registration.register(metadata, owner=_owner_id(owner))
     except InvalidClientMetadata as error:
         raise click.ClickException(str(error)) from None
-    show(_record(client) | {"client_secret": secret}, as_json)
+    show(_record(client) | ({"client_secret": secret} if secret else {}), as_json)
 
 
 @command.command("list")
@@ -142,7 +142,7 @@ def enable(client_id: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("client_id")
-@click.confirmation_option("--yes", prompt="Delete the application and revoke all that it was granted?")
+@confirmed("Delete the application and revoke all that it was granted?")
 @json_option
 def delete(client_id: str, as_json: bool) -> None:
     """Delete an application, and revoke all that it was granted."""

@@ -1,8 +1,13 @@
 """Kinds of options."""
 
 import re
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -23,3 +28,15 @@ class Duration(click.ParamType[int]):
 
 
 DURATION = Duration()
+
+
+def confirmed(question: str) -> Callable[[Command], Command]:
+    """Ask before a command goes on, if somebody is there to answer: scripts are taken at their word."""
+
+    def ask(ctx: click.Context, param: click.Parameter, yes: bool) -> None:
+        if not yes and sys.stdin.isatty():
+            click.confirm(question, abort=True)
+
+    return click.option(
+        "--yes", is_flag=True, expose_value=False, callback=ask, help="Do not ask at the terminal."
+    )

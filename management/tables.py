@@ -7,6 +7,7 @@ import click
 
 from chalicelib.models.table import TTL_ATTRIBUTE, dynamodb
 from management.infrastructure import TABLES, expires, table_definition
+from management.options import confirmed
 from management.output import json_option, show_all
 
 
@@ -40,7 +41,7 @@ def create(if_missing: bool) -> None:
 
 
 @command.command()
-@click.confirmation_option("--yes", prompt="Delete all four tables, and everything in them?")
+@confirmed("Delete all four tables, and everything in them?")
 def delete() -> None:
     """Delete the tables and everything in them."""
     client = _client()

@@ -35,7 +35,7 @@ def add_note() -> Response:
     """Take a note: `{"text": "..."}`. An example of what needs `write`; nothing is kept."""
     try:
         note = json.loads(blueprint.current_request.raw_body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadRequestError("The body is not JSON.") from None
     text = note.get("text") if isinstance(note, dict) else None
     if not isinstance(text, str) or not 1 <= len(text) <= MAX_NOTE:

@@ -27,6 +27,9 @@ blueprint = Blueprint(__name__)
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 """Routed to us, so that the wrong ones get an OAuth error and not the gateway's own."""
 
+AUTHENTICATING = ("/oauth2/access_token", "/oauth2/token", "/oauth2/revoke", "/oauth2/introspect")
+"""The endpoints at which clients authenticate."""
+
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 View = Callable[[], Response]
@@ -138,4 +141,5 @@ def _metadata(describe: Callable[[str], dict[str, Any]]) -> Response:
 
 def _presented(request: Request) -> Presented:
     issuer = http.issuer(request)
-    return Presented(http.header(request, "authorization"), issuer, issuer + request.path)
+    audiences = [issuer, *(issuer + path for path in AUTHENTICATING)]
+    return Presented(http.header(request, "authorization"), issuer, audiences)

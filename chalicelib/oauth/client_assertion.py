@@ -74,7 +74,7 @@ def verify(assertion: str, client: Client, audiences: Collection[str]) -> None:
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         raise InvalidClient("iss and sub of the client_assertion must be the client_id.")
     if not _is_for_us(claims.get("aud"), audiences):
-        raise InvalidClient("The aud of the client_assertion must be the issuer or the endpoint, alone.")
+        raise InvalidClient("The aud of the client_assertion must be the issuer, alone.")
     expires_at = claims.get("exp")
     if not _is_time(expires_at) or not now - LEEWAY < expires_at <= now + MAX_LIFETIME + LEEWAY:
         raise InvalidClient(f"The exp of the client_assertion must be within {MAX_LIFETIME} seconds.")

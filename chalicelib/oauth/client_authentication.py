@@ -2,6 +2,7 @@
 
 import binascii
 from base64 import b64decode
+from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
@@ -24,8 +25,8 @@ class Presented:
     authorization: str | None
     """The `Authorization` header."""
     issuer: str
-    endpoint: str
-    """The URL that the request was sent to."""
+    audiences: Collection[str]
+    """What the server may be called in an assertion: its issuer identifier and its endpoints."""
 
 
 def authenticate(presented: Presented, parameters: Parameters) -> Client:
@@ -65,7 +66,7 @@ def _by_assertion(presented: Presented, parameters: Parameters) -> Client:
     client = clients.find(client_id)
     if client is None or client.token_endpoint_auth_method != "private_key_jwt":
         raise InvalidClient
-    client_assertion.verify(assertion, client, {presented.issuer, presented.endpoint})
+    client_assertion.verify(assertion, client, presented.audiences)
     return client
 
 

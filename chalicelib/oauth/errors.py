@@ -115,7 +115,7 @@ class ServerError(OAuthError):
 
 
 class TemporarilyUnavailable(OAuthError):
-    """The storage is overloaded or out of reach. Nothing has changed; retrying is safe."""
+    """The storage is overloaded or out of reach. Retrying is safe."""
 
     error = "temporarily_unavailable"
     status = 503

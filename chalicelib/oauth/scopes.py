@@ -29,8 +29,10 @@ def requested(scope: str | None, client: Client) -> str:
     Raises:
         InvalidScope: malformed, unknown, or more than the client is registered for.
     """
-    allowed = client.scope.split(" ")
     if scope is None:
+        allowed = [token for token in client.scope.split(" ") if token in settings.scopes]
+        if not allowed:
+            raise InvalidScope("The server no longer knows any scope that the client is registered for.")
         defaults = [token for token in settings.default_scope.split() if token in allowed]
         return " ".join(defaults or allowed)
     return narrowed(scope, client.scope, "The client is not registered for this scope.")

@@ -35,7 +35,7 @@ PERMISSIONS = {
             "dynamodb:PutItem",
         ],
         "grants": ["dynamodb:GetItem", "dynamodb:PutItem"],
-        "sessions": ["dynamodb:GetItem", "dynamodb:PutItem"],
+        "sessions": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"],
     },
     "bearer": {"grants": ["dynamodb:GetItem"]},
 }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chalicelib import clock
 from chalicelib.accounts import accounts, passwords
+from chalicelib.accounts.throttle import Attempt
 from chalicelib.models.session import BrowserSession
 from chalicelib.models.user import Account, Consent, UserRow
 from chalicelib.oauth import credentials
@@ -21,19 +22,29 @@ class SignedIn:
     """What they agreed that the client in question may do."""
 
 
-def sign_in(email: str, password: str) -> str | None:
+def sign_in(email: str, password: str, address: str) -> str | None:
     """Check e-mail address and password.
+
+    Args:
+        email: as it was typed.
+        password: as it was typed.
+        address: the IP address that the request comes from.
 
     Returns:
         The credential of a new session, for the browser's cookie; None if they do not match.
         An unknown address, a wrong password and a disabled account take the same work.
+
+    Raises:
+        Throttled: after too many failures.
     """
+    attempt = Attempt(accounts.normalize(email), address)
     account = accounts.find_by_email(email)
     if account is not None and account.disabled_at is not None:
         account = None
     matching = passwords.verify_password(account.password_hash if account else None, password)
     if account is None or not matching:
         return None
+    attempt.succeeded()
     credential = credentials.new(credentials.Kind.SESSION)
     now = clock.now()
     BrowserSession(

@@ -67,6 +67,11 @@ def cookie(request: Request, name: str) -> str | None:
     return morsel.value if morsel else None
 
 
+def source_ip(request: Request) -> str:
+    """Return the IP address that a request comes from, as API Gateway saw it."""
+    return str(request.context.get("identity", {}).get("sourceIp", ""))
+
+
 def prefix(request: Request) -> str:
     """Return the path that comes before our routes: the stage, or a custom domain's base path.
 

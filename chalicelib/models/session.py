@@ -3,7 +3,7 @@
 from pynamodb.attributes import DiscriminatorAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError
 
-from chalicelib.models.table import EpochSeconds, Table, table_name
+from chalicelib.models.table import EpochSeconds, Row, Table, table_name
 
 
 class SessionRow(Table):
@@ -38,6 +38,21 @@ class SpentAssertion(SessionRow, discriminator="assertion"):
                 return False
             raise
         return True
+
+
+class SignInThrottle(SessionRow, Row, discriminator="throttle"):
+    """How often signing in has failed lately, for an account or from an address."""
+
+    failures = NumberAttribute(default=0)
+    blocked_until = EpochSeconds()
+
+    @classmethod
+    def find(cls, key: str) -> "SignInThrottle | None":
+        """Read a row, consistently; None if there is none."""
+        try:
+            return cls.get(key, consistent_read=True)
+        except cls.DoesNotExist:
+            return None
 
 
 class BrowserSession(SessionRow, discriminator="browser"):

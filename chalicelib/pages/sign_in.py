@@ -6,6 +6,7 @@ from chalice import Blueprint, Response
 from chalice.app import Request
 
 from chalicelib.accounts import sessions
+from chalicelib.accounts.throttle import Throttled
 from chalicelib.endpoints import http
 from chalicelib.oauth.errors import InvalidRequest
 from chalicelib.pages.browser import Browser
@@ -32,10 +33,21 @@ def sign_in() -> Response:
     browser = Browser.of(request)
     if not browser.sent(form.get("csrf_token")):
         return sign_in_page(request, browser, continue_to, email=email, status=403, problem=_EXPIRED)
-    session = sessions.sign_in(email, password)
+    try:
+        session = sessions.sign_in(email, password, http.source_ip(request))
+    except Throttled as throttled:
+        return _too_many(request, browser, continue_to, email, throttled.seconds)
     if session is None:
         return sign_in_page(request, browser, continue_to, email=email, status=422, problem=_WRONG)
     return redirect(continue_to, cookies=(browser.set_cookie(session),))
+
+
+def _too_many(request: Request, browser: Browser, continue_to: str, email: str, seconds: int) -> Response:
+    wait = f"{seconds} seconds" if seconds < 90 else f"{-(-seconds // 60)} minutes"
+    problem = f"There were too many attempts. Please try again in {wait}."
+    response = sign_in_page(request, browser, continue_to, email=email, status=429, problem=problem)
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def sign_in_page(

@@ -131,13 +131,7 @@ def _consent_page(
 def _sign_in(request: Request, asked: AuthorizationRequest, browser: Browser) -> Response:
     if "none" in asked.prompt:
         return _refuse(request, asked, LoginRequired())
-    return sign_in_page(
-        request,
-        browser,
-        continue_to=_own_url(request, done="login"),
-        leads_to=redirect_uris.origin(asked.redirect_uri),
-        client_name=asked.client.client_name,
-    )
+    return sign_in_page(request, browser, continue_to=_own_url(request, done="login"))
 
 
 def _own_url(request: Request, done: str = "") -> str:

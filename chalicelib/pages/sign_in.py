@@ -1,6 +1,7 @@
 """The sign-in form."""
 
 import re
+from urllib.parse import parse_qsl, urlsplit
 
 from chalice import Blueprint, Response
 from chalice.app import Request
@@ -8,7 +9,10 @@ from chalice.app import Request
 from chalicelib.accounts import sessions
 from chalicelib.accounts.throttle import Throttled
 from chalicelib.endpoints import http
-from chalicelib.oauth.errors import InvalidRequest
+from chalicelib.oauth import authorization, redirect_uris
+from chalicelib.oauth.authorization import AuthorizationRequest, ErrorRedirect
+from chalicelib.oauth.errors import InvalidRequest, OAuthError
+from chalicelib.oauth.parameters import Parameters
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
 from chalicelib.pages.rendering import page, redirect
@@ -55,8 +59,6 @@ def sign_in_page(
     browser: Browser,
     continue_to: str,
     *,
-    leads_to: str = "",
-    client_name: str | None = None,
     email: str = "",
     status: int = 200,
     problem: str | None = None,
@@ -67,21 +69,36 @@ def sign_in_page(
         request: the current one.
         browser: whose form it is.
         continue_to: a path of ours, to go on to once signed in.
-        leads_to: an origin to which that may redirect at once.
-        client_name: the application that is waiting, if one is.
         email: what was typed before.
         status: the HTTP status.
         problem: what was wrong before.
     """
+    waiting = _waiting_request(continue_to, http.issuer(request))
     return page(
         request,
         "sign_in.html",
         status=status,
         cookies=browser.set_cookies(),
-        leads_to=leads_to,
+        leads_to=redirect_uris.origin(waiting.redirect_uri) if waiting else "",
         csrf_token=browser.csrf_token,
         continue_to=continue_to,
-        client_name=client_name,
+        client_name=waiting.client.client_name if waiting else None,
         email=email,
         problem=problem,
     )
+
+
+def _waiting_request(continue_to: str, issuer: str) -> AuthorizationRequest | None:
+    """Return the authorization request that goes on after signing in, if that is what comes.
+
+    It may redirect to its application at once, when the consent is remembered; the form's page
+    has to permit that, or the browser stops it.
+    """
+    parts = urlsplit(continue_to)
+    if not parts.path.rstrip("/").endswith("/oauth2/authorize"):
+        return None
+    try:
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        return authorization.read_request(Parameters(pairs), issuer)
+    except (OAuthError, ErrorRedirect, ValueError):
+        return None

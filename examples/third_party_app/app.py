@@ -5,6 +5,7 @@ what the getting-started page says. Its environment: CLIENT_ID, CLIENT_SECRET, P
 server's URL) and PORT.
 """
 
+import json
 import os
 
 from flask import Flask, redirect, render_template_string, request, session, url_for
@@ -20,12 +21,14 @@ app.config["SESSION_COOKIE_NAME"] = "example_app"
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Example application</title>
 <style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}
-pre{background:#eee;color:#111;padding:1rem;overflow:auto}</style>
+pre{background:#eee;color:#111;padding:1rem;overflow:auto}
+.button{display:inline-block;padding:.6rem 1.5rem;border-radius:.5rem;background:#0b5d91;color:#fff;text-decoration:none}
+</style>
 <h1>Example application</h1>
 {% if problem %}<p role="alert">The platform said: <strong>{{ problem }}</strong></p>{% endif %}
 {% if profile %}<p>Connected. <code>GET /api/me</code>, signed with the access token, answers:</p>
 <pre id="profile">{{ profile }}</pre>{% endif %}
-<p><a id="connect" href="{{ url_for('connect') }}">Connect</a></p>"""
+<p><a id="connect" class="button" href="{{ url_for('connect') }}">Connect</a></p>"""
 
 
 def platform(**options):
@@ -58,7 +61,7 @@ def callback():
         client_secret=CLIENT_SECRET,
         include_client_id=True,
     )
-    return render_template_string(PAGE, profile=oauth.get(f"{PLATFORM}/api/me").text)
+    return render_template_string(PAGE, profile=json.dumps(oauth.get(f"{PLATFORM}/api/me").json(), indent=2))
 
 
 if __name__ == "__main__":

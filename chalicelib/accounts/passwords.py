@@ -8,7 +8,7 @@ MIN_LENGTH, MAX_LENGTH = 8, 1000
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
-_NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$c29tZWJvZHkgZWxzZSdz$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+_NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$c29tZWJvZHkgZWxzZSdzIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 """The hash of no password. Costs as much to verify as a real one."""
 
 

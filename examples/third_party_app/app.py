@@ -22,7 +22,8 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Example application</title>
 <style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}
 pre{background:#eee;color:#111;padding:1rem;overflow:auto}
-.button{display:inline-block;padding:.6rem 1.5rem;border-radius:.5rem;background:#0b5d91;color:#fff;text-decoration:none}
+.button{display:inline-block;
+  padding:.6rem 1.5rem;border-radius:.5rem;background:#0b5d91;color:#fff;text-decoration:none}
 </style>
 <h1>Example application</h1>
 {% if problem %}<p role="alert">The platform said: <strong>{{ problem }}</strong></p>{% endif %}

@@ -1,0 +1,99 @@
+"""How many requests to DynamoDB each operation takes, on a warm function (docs/architecture.md)."""
+
+import pytest
+
+from chalicelib.authorizer.decision import Unauthorized
+from tests.conftest import Time
+from tests.harness import App, Browser, Deployment, authorize, count_requests
+
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+
+
+@pytest.fixture
+def app(deployment: Deployment) -> App:
+    deployment.add_account()
+    app = deployment.add_app(grant_types=GRANT_TYPES)
+    app.token(grant_type="client_credentials")  # Warms the function: it knows the client now.
+    return app
+
+
+def test_a_valid_token_takes_one_request(app: App) -> None:
+    token = app.token(grant_type="client_credentials").json["access_token"]
+    with count_requests() as requests:
+        authorize(token)
+    assert requests == {"GetItem": 1}
+
+
+def test_an_expired_token_takes_one_request(app: App, time: Time) -> None:
+    token = app.token(grant_type="client_credentials").json["access_token"]
+    time.passes(2592000)
+    with count_requests() as requests, pytest.raises(Unauthorized):
+        authorize(token)
+    assert requests == {"GetItem": 1}
+
+
+def test_a_revoked_token_takes_one_request(app: App) -> None:
+    token = app.token(grant_type="client_credentials").json["access_token"]
+    app.post("/oauth2/revoke", token=token)
+    with count_requests() as requests, pytest.raises(Unauthorized):
+        authorize(token)
+    assert requests == {"GetItem": 1}
+
+
+@pytest.mark.parametrize(
+    "garbage", ["", "x", "oat_", "oat_" + "A" * 35, "oat_" + "A" * 37, "oac_" + "A" * 36, "oat_" + "é" * 36]
+)
+def test_garbage_takes_none(deployment: Deployment, garbage: str) -> None:
+    with count_requests() as requests, pytest.raises(Unauthorized):
+        authorize(garbage)
+    assert requests.total() == 0
+
+
+def test_redeeming_a_code_takes_two(deployment: Deployment, app: App) -> None:
+    code = deployment.code(app)
+    with count_requests() as requests:
+        assert app.exchange(code).status == 200
+    assert requests == {"GetItem": 1, "PutItem": 1}
+
+
+def test_refreshing_takes_two_and_a_retry_one(deployment: Deployment, app: App) -> None:
+    refresh_token = deployment.tokens(app)["refresh_token"]
+    with count_requests() as requests:
+        assert app.refresh(refresh_token).status == 200
+    assert requests == {"GetItem": 1, "PutItem": 1}
+    with count_requests() as requests:
+        assert app.refresh(refresh_token).status == 200
+    assert requests == {"GetItem": 1}
+
+
+def test_client_credentials_take_one(app: App) -> None:
+    with count_requests() as requests:
+        assert app.token(grant_type="client_credentials").status == 200
+    assert requests == {"PutItem": 1}
+
+
+def test_a_cold_function_reads_the_client_as_well(deployment: Deployment) -> None:
+    app = deployment.add_app(grant_types=GRANT_TYPES)
+    with count_requests() as requests:
+        assert app.token(grant_type="client_credentials").status == 200
+    assert requests == {"GetItem": 1, "PutItem": 1}
+
+
+def test_the_authorization_page_takes_none_before_sign_in_and_two_after(
+    deployment: Deployment, app: App
+) -> None:
+    with count_requests() as requests:
+        assert Browser().get(app.authorization_url()).status == 200
+    assert requests.total() == 0
+    browser = deployment.signed_in_browser()
+    with count_requests() as requests:
+        assert browser.get(app.authorization_url()).status == 200
+    assert requests == {"GetItem": 1, "BatchGetItem": 1}
+
+
+def test_allowing_takes_three(deployment: Deployment, app: App) -> None:
+    browser = deployment.signed_in_browser()
+    page = browser.get(app.authorization_url())
+    with count_requests() as requests:
+        assert browser.submit(page, decision="allow").status == 303
+    assert requests == {"GetItem": 1, "BatchGetItem": 1, "TransactWriteItems": 1}

@@ -1,0 +1,78 @@
+"""What imports what: arrows point one way, and the hot path imports little."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+ALLOWED = {
+    "settings": set[str](),
+    "clock": set[str](),
+    "models": {"models", "settings"},
+    "oauth": {"oauth", "models", "settings", "clock"},
+    "accounts": {"accounts", "oauth", "models", "settings", "clock"},
+    "authorizer": {"authorizer", "oauth", "models", "settings", "clock"},
+    "endpoints": {"endpoints", "authorizer", "oauth", "models", "settings"},
+    "pages": {"pages", "endpoints", "accounts", "oauth", "models", "settings"},
+}
+"""Which part of chalicelib may import which others."""
+
+MODULES = sorted((ROOT / "chalicelib").rglob("*.py"))
+
+
+def imports_of(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(ROOT / "chalicelib").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows_point_one_way(path: Path) -> None:
+    part = part_of(path)
+    if part == "__init__":
+        return
+    ours = {name.split(".")[1] for name in imports_of(path) if name.startswith("chalicelib.")}
+    assert ours <= ALLOWED[part]
+
+
+@pytest.mark.parametrize("part", ["models", "oauth", "accounts"])
+def test_the_protocol_knows_no_chalice(part: str) -> None:
+    for path in MODULES:
+        if part_of(path) == part:
+            assert not any(name.split(".")[0] == "chalice" for name in imports_of(path)), path
+
+
+def loaded_by(module: str) -> set[str]:
+    """Return the modules that a fresh Python has loaded after importing one."""
+    program = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_the_authorizer_imports_no_more_than_it_needs() -> None:
+    loaded = loaded_by("chalicelib.authorizer.bearer")
+    for module in ("jinja2", "argon2", "click", "joserfc", "cryptography", "boto3", "app"):
+        assert module not in loaded, module
+    ours = {name for name in loaded if name.startswith("chalicelib.")}
+    assert not any(name.startswith(("chalicelib.pages", "chalicelib.accounts")) for name in ours)
+    assert len(ours) < 25
+
+
+def test_what_only_some_requests_need_is_not_imported_at_the_start() -> None:
+    loaded = loaded_by("app")
+    for module in ("jinja2", "joserfc", "cryptography", "click", "boto3"):
+        assert module not in loaded, module

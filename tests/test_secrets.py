@@ -1,0 +1,73 @@
+"""Nothing that opens a door is stored, logged or shown where it does not belong."""
+
+import logging
+
+import pytest
+
+from tests.harness import EMAIL, PASSWORD, Browser, Deployment, is_alive
+
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+
+
+def secrets_of_a_walk(deployment: Deployment) -> dict[str, str]:
+    """Go through the flows, some of them wrongly, and return every credential that there was."""
+    deployment.add_account()
+    app = deployment.add_app(grant_types=GRANT_TYPES, may_introspect=True)
+    browser = Browser()
+    page = browser.get(app.authorization_url())
+    anonymous = browser.cookies["__Host-session"]
+    browser.submit(page, email=EMAIL, password="the wrong password")
+    browser.submit(page, email=EMAIL, password=PASSWORD)
+    code = deployment.code(app, browser, state="some state")
+    tokens = app.exchange(code).json
+    refreshed = app.refresh(tokens["refresh_token"]).json
+    assert is_alive(refreshed["access_token"])
+    app.post("/oauth2/introspect", token=refreshed["access_token"])
+    app.token(grant_type="client_credentials", client_secret="ocs_wrong")
+    app.exchange(code)
+    assert not is_alive(refreshed["access_token"])
+    return {
+        "client secret": app.client_secret or "",
+        "password": PASSWORD,
+        "wrong password": "the wrong password",
+        "code": code,
+        "access token": tokens["access_token"],
+        "refresh token": tokens["refresh_token"],
+        "second access token": refreshed["access_token"],
+        "second refresh token": refreshed["refresh_token"],
+        "session": browser.cookies["__Host-session"],
+        "cookie before signing in": anonymous,
+        "csrf token": page.form.fields["csrf_token"],
+    }
+
+
+def test_no_credential_is_stored_in_the_clear(deployment: Deployment) -> None:
+    walked = secrets_of_a_walk(deployment)
+    stored = str(deployment.snapshot())
+    assert EMAIL in stored
+    for name, secret in walked.items():
+        assert secret not in stored, name
+        if len(secret) == 40:  # Not even the part that is secret.
+            assert secret[12:] not in stored, name
+
+
+def test_no_credential_is_logged(deployment: Deployment, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        walked = secrets_of_a_walk(deployment)
+    for name, secret in walked.items():
+        assert secret not in caplog.text, name
+
+
+def test_passwords_are_hashed_with_argon2id(deployment: Deployment) -> None:
+    account = deployment.add_account()
+    assert account.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def test_nobodys_password_costs_as_much_as_anybodys() -> None:
+    from argon2 import extract_parameters
+
+    from chalicelib.accounts import passwords
+
+    somebodys = passwords.hash_password("some password")
+    assert extract_parameters(passwords._NOBODYS) == extract_parameters(somebodys)
+    assert not passwords.verify_password(None, "any password")

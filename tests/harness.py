@@ -286,7 +286,7 @@ class Deployment:
         assert browser.submit(page, email=email, password=password).status == 303
         return browser
 
-    def code(self, app: App, browser: Browser | None = None, **parameters: str | None) -> str:
+    def code(self, app: App, browser: Browser | None = None, /, **parameters: str | None) -> str:
         """Let the user allow what an application asks for, and return the code."""
         browser = browser or self.signed_in_browser()
         page = browser.get(app.authorization_url(**parameters))
@@ -294,7 +294,7 @@ class Deployment:
             return page.redirect_params["code"]
         return browser.submit(page, decision="allow").redirect_params["code"]
 
-    def tokens(self, app: App, browser: Browser | None = None, **parameters: str | None) -> Any:
+    def tokens(self, app: App, browser: Browser | None = None, /, **parameters: str | None) -> Any:
         """Go through the whole flow and return the token response."""
         answer = app.exchange(self.code(app, browser, **parameters))
         assert answer.status == 200, answer

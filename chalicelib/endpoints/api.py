@@ -1,12 +1,12 @@
 """The sample API: what a platform's own routes look like behind the authorizer."""
 
 import json
-from typing import Any
 
 from chalice import BadRequestError, Blueprint, Response
 
 from chalicelib.authorizer.bearer import bearer
 from chalicelib.models.client import Client
+from chalicelib.models.table import StorageError
 from chalicelib.models.user import Account
 
 blueprint = Blueprint(__name__)
@@ -16,18 +16,22 @@ MAX_NOTE = 1000
 
 
 @blueprint.route("/api/me", methods=["GET"], authorizer=bearer)
-def me() -> dict[str, Any]:
+def me() -> Response:
     """Tell whose account this is, which application asks, and what it may do."""
     token = blueprint.current_request.context["authorizer"]
-    client = Client.find(token["client_id"])
-    account = Account.find(token["user_id"]) if token["user_id"] else None
-    return {
+    try:
+        client = Client.find(token["client_id"])
+        account = Account.find(token["user_id"]) if token["user_id"] else None
+    except StorageError:
+        return Response({"error": "temporarily_unavailable"}, {"Retry-After": "2"}, 503)
+    members = {
         "user": {"user_id": account.user_id, "email": account.email} if account else None,
         "client": {"client_id": token["client_id"], "client_name": client.client_name if client else None},
         "acts_for": "user" if account else "application",
         "scope": token["scope"],
         "expires_at": int(token["expires_at"]),
     }
+    return Response(members, {"Content-Type": "application/json", "Cache-Control": "no-store"})
 
 
 @blueprint.route("/api/notes", methods=["POST"], authorizer=bearer)

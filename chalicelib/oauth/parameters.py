@@ -8,8 +8,10 @@ from chalicelib.oauth.errors import InvalidRequest, PayloadTooLarge
 MAX_BODY = 64 * 1024
 """Bytes."""
 MAX_VALUE = 4096
-MAX_ASSERTION = 16 * 1024
-"""Characters: of any parameter, and of a client assertion."""
+"""Characters, of any parameter but those that hold others."""
+MAX_VALUES = {"client_assertion": 16 * 1024, "continue": 32 * 1024}
+ANY_TEXT = {"password"}
+"""Parameters that are whatever somebody typed."""
 MAX_PARAMETERS = 100
 
 
@@ -63,8 +65,10 @@ class Parameters:
 
 
 def _problem(name: str, value: str) -> InvalidRequest | None:
-    if len(value) > (MAX_ASSERTION if name == "client_assertion" else MAX_VALUE):
+    if len(value) > MAX_VALUES.get(name, MAX_VALUE):
         return InvalidRequest("A parameter is too long.")
+    if name in ANY_TEXT:
+        return None
     if not value.isprintable() or "\ufffd" in value:
         return InvalidRequest("A parameter has characters that are not allowed.")
     return None

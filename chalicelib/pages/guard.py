@@ -13,12 +13,13 @@ from chalicelib.pages.rendering import error_page
 log = logging.getLogger(__name__)
 
 _BUSY = "The server is busy. Nothing was changed; reload the page to try again."
+_BROKEN = "The server met an unexpected condition. Reload the page to try again."
 
 View = Callable[[], Response]
 
 
 def guarded(blueprint: Blueprint) -> Callable[[View], View]:
-    """Turn errors into pages: malformed forms into 400, failing storage into 503."""
+    """Turn errors into pages: malformed forms into 400, failing storage into 503, surprises into 500."""
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
@@ -33,6 +34,9 @@ def guarded(blueprint: Blueprint) -> Callable[[View], View]:
                 return response
             except OAuthError as error:
                 return error_page(request, 400, error.description)
+            except Exception:
+                log.exception("unexpected error")
+                return error_page(request, 500, _BROKEN)
 
         return guarded_view
 

@@ -11,7 +11,11 @@ from chalicelib.settings import settings
 
 _FOLDER = Path(__file__).parent
 
-STATUS_TITLES = {400: "This request does not work", 503: "Please try again in a moment"}
+STATUS_TITLES = {
+    400: "This request does not work",
+    500: "Something went wrong",
+    503: "Please try again in a moment",
+}
 
 
 def page(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.harness import EMAIL, App, Browser, Deployment
+from tests.harness import EMAIL, PASSWORD, App, Browser, Deployment
 
 
 @pytest.fixture
@@ -34,3 +34,30 @@ def test_a_form_that_leads_elsewhere_permits_nothing(app: App) -> None:
     page.form.fields["continue"] = "/elsewhere?client_id=x"
     again = browser.submit(page, email=EMAIL, password="wrong password")
     assert "form-action 'self';" in again.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("state", ["x" * 4096, "=" * 4000, "a/" * 1000], ids=len)
+def test_a_long_request_survives_signing_in(app: App, state: str) -> None:
+    browser = Browser()
+    back = browser.submit(browser.get(app.authorization_url(state=state)), email=EMAIL, password=PASSWORD)
+    answer = browser.submit(browser.get(back.location), decision="allow")
+    assert answer.redirect_params["state"] == state
+
+
+@pytest.mark.parametrize("password", ["with\u00a0space", "👩\u200d🚒 fire!", "tab\tulator", "ünïcödé pass"])
+def test_a_password_is_whatever_somebody_typed(deployment: Deployment, app: App, password: str) -> None:
+    deployment.add_account("typist@example.org", password)
+    browser = Browser()
+    page = browser.get(app.authorization_url())
+    assert browser.submit(page, email="typist@example.org", password=password).status == 303
+
+
+def test_a_surprise_is_a_page_without_details(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def surprise(*_: object) -> None:
+        raise RuntimeError("detail")
+
+    monkeypatch.setattr("chalicelib.oauth.authorization.read_request", surprise)
+    answer = Browser().get(app.authorization_url())
+    assert answer.status == 500
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "detail" not in answer.body

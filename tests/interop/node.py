@@ -1,0 +1,37 @@
+"""Node.js, if it is there, and the packages that js/package-lock.json names."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+JS = Path(__file__).parent / "js"
+NODE, NPM = shutil.which("node"), shutil.which("npm")
+NO_NODE = None if NODE and NPM else "oauth4webapi was NOT tested: there is no node and npm here"
+INSTALL_SECONDS, TEST_SECONDS = 60, 60
+
+
+def install() -> None:
+    """Install what is locked, unless it is there."""
+    lock, installed = JS / "package-lock.json", JS / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        _run(str(NPM), "ci", "--no-audit", "--no-fund", seconds=INSTALL_SECONDS)
+
+
+def run_tests(**environment: str) -> None:
+    """Run all tests there are in js/."""
+    _run(str(NODE), "--test", "--test-reporter=spec", seconds=TEST_SECONDS, **environment)
+
+
+def _run(*command: str, seconds: int, **environment: str) -> None:
+    done = subprocess.run(
+        command,
+        cwd=JS,
+        env=os.environ | environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=seconds,
+    )
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}"

@@ -1,9 +1,8 @@
 """The table `sessions`: what is short-lived and found by its key. All of it expires (TTL)."""
 
 from pynamodb.attributes import DiscriminatorAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError
 
-from chalicelib.models.table import EpochSeconds, Row, Table, table_name
+from chalicelib.models.table import Conflict, EpochSeconds, Row, Table, table_name
 
 
 class SessionRow(Table):
@@ -18,7 +17,7 @@ class SessionRow(Table):
     expires_at = EpochSeconds()
 
 
-class SpentAssertion(SessionRow, discriminator="assertion"):
+class SpentAssertion(SessionRow, Row, discriminator="assertion"):
     """A client assertion that was used, by its `jti`: it counts once (RFC 7523 section 3)."""
 
     @classmethod
@@ -30,13 +29,10 @@ class SpentAssertion(SessionRow, discriminator="assertion"):
             jti_hash: the digest of its `jti`.
             expires_at: until when it has to be remembered, in epoch seconds.
         """
-        spent = cls(f"assertion#{client_id}#{jti_hash}", expires_at=expires_at)
         try:
-            spent.save(cls.key.does_not_exist())
-        except PutError as error:
-            if error.cause_response_code == "ConditionalCheckFailedException":
-                return False
-            raise
+            cls(f"assertion#{client_id}#{jti_hash}", expires_at=expires_at).write()
+        except Conflict:
+            return False
         return True
 
 

@@ -1,14 +1,18 @@
 """What all tables share: names, one DynamoDB client with time limits, and compare-and-swap."""
 
 import os
+import random
 import secrets
-from typing import Any
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.connection import Connection
 from pynamodb.connection.table import TableConnection
 from pynamodb.constants import NUMBER
-from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
+from pynamodb.exceptions import DeleteError, PutError, PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
@@ -19,10 +23,13 @@ StorageError = PynamoDBException
 """DynamoDB did not do what it was asked: throttled, unreachable, or failing."""
 
 TTL_ATTRIBUTE = "expires_at"
-"""In every table. Rows without it stay. DynamoDB deletes late, so expiry is checked on read as well."""
+"""Rows without it stay. DynamoDB deletes late, so expiry is checked on read as well."""
 
 CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 1, 3, 2
 """Seconds, seconds and count: at worst 12 seconds of waiting, well inside API Gateway's 29."""
+
+PATIENCE = 6
+"""How often a write is repeated that met a transaction on its row: at worst for 1.3 seconds."""
 
 dynamodb = Connection(
     region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
@@ -32,6 +39,11 @@ dynamodb = Connection(
     max_retry_attempts=RETRIES,
 )
 """The one connection. Left alone, pynamodb makes a client per model, each for 100 ms of a cold start."""
+
+
+_registering = threading.Lock()
+
+Result = TypeVar("Result")
 
 
 class Conflict(Exception):
@@ -59,10 +71,35 @@ class Table(Model):
     def _get_connection(cls) -> TableConnection:
         table = super()._get_connection()
         if table.connection is not dynamodb:
-            if table.table_name not in dynamodb._tables:
-                dynamodb.add_meta_table(table.get_meta_table())
+            with _registering:
+                if table.table_name not in dynamodb._tables:
+                    dynamodb.add_meta_table(table.get_meta_table())
             table.connection = dynamodb
         return table
+
+    def save(
+        self, condition: Condition | None = None, *, add_version_condition: bool = True
+    ) -> dict[str, Any]:
+        """Store the row, once no transaction is at it."""
+        store = super().save
+        return _patiently(lambda: store(condition, add_version_condition=add_version_condition))
+
+    def delete(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> Any:
+        """Delete the row, once no transaction is at it."""
+        remove = super().delete
+        return _patiently(lambda: remove(condition, add_version_condition=add_version_condition))
+
+
+def _patiently(write: Callable[[], Result]) -> Result:
+    """Repeat a write while a transaction holds its row, which takes milliseconds."""
+    for attempt in range(PATIENCE):
+        try:
+            return write()
+        except (PutError, DeleteError) as error:
+            if error.cause_response_code != "TransactionConflictException":
+                raise
+            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 (jitter, no secret)
+    return write()
 
 
 def table_name(kind: str) -> str:
@@ -88,7 +125,7 @@ class Row(Table):
         except PutError as error:
             if error.cause_response_code != "ConditionalCheckFailedException":
                 raise
-            if not self._is_stored():
+            if not self.is_stored():
                 raise Conflict from None
 
     def write_in(self, transaction: "Transaction") -> None:
@@ -100,8 +137,11 @@ class Row(Table):
         row = type(self)
         return row.revision == seen if seen else row._hash_key_attribute().does_not_exist()
 
-    def _is_stored(self) -> bool:
-        """A write whose answer got lost is retried below us, and then conflicts with itself."""
+    def is_stored(self) -> bool:
+        """Tell whether a write that failed by a conflict is stored all the same.
+
+        When an answer gets lost, the write is retried below us, and conflicts with itself.
+        """
         stored = type(self)(*self._get_hash_range_key_serialized_values())
         try:
             stored.refresh(consistent_read=True)

@@ -182,6 +182,8 @@ def allow(
         try:
             _store(grant, account, _extended(consent, request, account))
         except Conflict:
+            if grant.is_stored():
+                return _respond(request, {"code": code}, issuer)
             current = Account.find(account.user_id)
             if current is None or current.disabled_at is not None or current.epoch != account.epoch:
                 raise AccountChanged from None

@@ -25,6 +25,8 @@ LOG = ROOT / "build" / "ministack.log"
 START_SECONDS = 60
 RACE_SECONDS = 600
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "500"))
+FEWER_ROUNDS = -(-ROUNDS // 5)
+"""For races of whole flows, in each round of which there are many more requests."""
 
 summaries = pytest.StashKey[list[str]]()
 
@@ -111,15 +113,15 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
-RunRace = Callable[[str], Report]
+RunRace = Callable[[str, int], Report]
 
 
 @pytest.fixture(scope="session")
 def run_race(ministack: str, request: pytest.FixtureRequest) -> RunRace:
     """Runs a race and returns its report."""
 
-    def run(name: str) -> Report:
-        report = _run(name, ministack)
+    def run(name: str, rounds: int) -> Report:
+        report = _run(name, rounds, ministack)
         line = f"{name}: {report.rounds} rounds in {report.seconds:.0f} s, answers {report.answers}"
         request.config.stash.setdefault(summaries, []).append(line)
         return report
@@ -127,7 +129,7 @@ def run_race(ministack: str, request: pytest.FixtureRequest) -> RunRace:
     return run
 
 
-def _run(name: str, endpoint: str) -> Report:
+def _run(name: str, rounds: int, endpoint: str) -> Report:
     """Run the program `race` with nothing of this process: its app was made for moto, at import."""
     environment = {
         "PATH": os.environ["PATH"],
@@ -138,7 +140,7 @@ def _run(name: str, endpoint: str) -> Report:
         "OAUTH_TABLE_PREFIX": f"race-{name}",
         "PYNAMODB_CONFIG": str(Path(__file__).with_name("pynamodb_settings.py")),
     }
-    command = [sys.executable, "-m", "tests.stack.race", name, str(ROUNDS)]
+    command = [sys.executable, "-m", "tests.stack.race", name, str(rounds)]
     done = subprocess.run(
         command,
         check=False,

@@ -251,7 +251,7 @@ def test_each_grant_type_is_answered_as_documented(deployment: Deployment, clien
     ("changes", "status", "error"),
     [
         ({"grant_type": "authorization_code"}, 400, "invalid_request"),
-        ({"code": "é\n"}, 400, "invalid_request"),
+        ({"client_secret": "é\n"}, 400, "invalid_request"),
         (
             {"grant_type": "authorization_code", "code": "x", "redirect_uri": CALLBACK},
             400,

@@ -161,6 +161,13 @@ def needs_consent(request: AuthorizationRequest, consent: Consent | None) -> boo
     return not set(request.scope.split(" ")) <= set(consent.scope.split(" "))
 
 
+def longest_access(client: Client) -> int:
+    """Return for how long, in seconds, a client may go on with what it is granted."""
+    if "refresh_token" in client.grant_types:
+        return settings.refresh_token_lifetime + settings.access_token_lifetime
+    return settings.access_token_lifetime
+
+
 def allow(
     request: AuthorizationRequest, account: Account, consent: Consent | None, issuer: str
 ) -> AuthorizationResponse:

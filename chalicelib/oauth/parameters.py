@@ -14,32 +14,32 @@ ANY_TEXT = {"password"}
 """Parameters that are whatever somebody typed."""
 MAX_PARAMETERS = 100
 
+_REPEATED = "A parameter is repeated."
+
 
 class Parameters:
     """The parameters of one request.
 
-    Those sent without a value count as not sent, and those nobody asks for are ignored
-    (RFC 6749 section 3.1). What is wrong with one comes up when it is asked for, or by `check`.
+    Those sent without a value count as not sent, and those nobody asks for are ignored, unless
+    they are repeated (RFC 6749 section 3.1). What is wrong with one comes up when it is asked for.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        self._values: dict[str, str | InvalidRequest] = {}
+        self._values: dict[str, str] = {}
+        self._repeated: set[str] = set()
         for name, value in pairs:
-            self._values[name] = (
-                InvalidRequest("A parameter is repeated.")
-                if name in self._values
-                else _problem(name, value) or value
-            )
+            if name in self._values:
+                self._repeated.add(name)
+            self._values[name] = value
 
     def check(self) -> None:
-        """Raise what is wrong with any of the parameters.
+        """Check that no parameter is repeated, whoever asks for it.
 
         Raises:
-            InvalidRequest: one is repeated, too long, or not printable text.
+            InvalidRequest: one is.
         """
-        for value in self._values.values():
-            if isinstance(value, InvalidRequest):
-                raise value
+        if self._repeated:
+            raise InvalidRequest(_REPEATED)
 
     def get(self, name: str) -> str | None:
         """Return the value of a parameter, or None if it was not sent.
@@ -47,10 +47,13 @@ class Parameters:
         Raises:
             InvalidRequest: it is repeated, too long, or not printable text.
         """
+        if name in self._repeated:
+            raise InvalidRequest(_REPEATED)
         value = self._values.get(name)
-        if isinstance(value, InvalidRequest):
-            raise value
-        return value or None
+        if not value:
+            return None
+        _check_value(name, value)
+        return value
 
     def require(self, name: str) -> str:
         """Return the value of a parameter that must be there.
@@ -64,14 +67,11 @@ class Parameters:
         return value
 
 
-def _problem(name: str, value: str) -> InvalidRequest | None:
+def _check_value(name: str, value: str) -> None:
     if len(value) > MAX_VALUES.get(name, MAX_VALUE):
-        return InvalidRequest("A parameter is too long.")
-    if name in ANY_TEXT:
-        return None
-    if not value.isprintable() or "\ufffd" in value:
-        return InvalidRequest("A parameter has characters that are not allowed.")
-    return None
+        raise InvalidRequest(f"The parameter {name} is too long.")
+    if name not in ANY_TEXT and (not value.isprintable() or "\ufffd" in value):
+        raise InvalidRequest(f"The parameter {name} has characters that are not allowed.")
 
 
 def from_form(body: bytes) -> Parameters:

@@ -19,7 +19,7 @@ from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
 from chalicelib.pages.rendering import error_page, page, redirect
 from chalicelib.pages.sign_in import sign_in_page
-from chalicelib.settings import settings
+from chalicelib.settings import DAY, settings
 
 blueprint = Blueprint(__name__)
 
@@ -123,6 +123,7 @@ def _consent_page(
         client=asked.client,
         email=signed_in.account.email,
         permissions=[settings.scopes[scope] for scope in asked.scope.split(" ")],
+        days=-(-authorization.longest_access(asked.client) // DAY),
         returns_to=urlsplit(asked.redirect_uri).netloc or asked.redirect_uri,
         problem=problem,
     )

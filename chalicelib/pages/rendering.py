@@ -56,6 +56,7 @@ def redirect(location: str, cookies: tuple[str, ...] = ()) -> Response:
     headers: dict[str, Any] = {
         "Location": location,
         "Cache-Control": "no-store",
+        "Pragma": "no-cache",
         "Referrer-Policy": "no-referrer",
     }
     if cookies:
@@ -71,6 +72,7 @@ def error_page(request: Request, status: int, message: str) -> Response:
 def _headers(request: Request, leads_to: str, scripted: bool) -> dict[str, str]:
     headers = {
         "Cache-Control": "no-store",
+        "Pragma": "no-cache",
         "Content-Security-Policy": "; ".join(
             (
                 "default-src 'none'",

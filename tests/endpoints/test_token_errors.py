@@ -72,7 +72,7 @@ def test_a_repeated_parameter(request_of: dict[str, str], name: str, second: str
     assert still_works(request_of)
 
 
-@pytest.mark.parametrize("name", [*REQUIRED, "client_secret", "unheard_of"])
+@pytest.mark.parametrize("name", [*REQUIRED, "client_secret", "code_verifier"])
 def test_an_oversized_parameter(request_of: dict[str, str], name: str) -> None:
     answer = post("/oauth2/access_token", request_of | {name: "x" * 5000})
     assert is_error(answer, 400, "invalid_request")
@@ -96,7 +96,7 @@ def test_characters_that_are_not_text(request_of: dict[str, str], value: str) ->
 
 
 def test_parameters_nobody_knows_are_ignored(request_of: dict[str, str]) -> None:
-    assert still_works(request_of | {"unheard_of": "é"})
+    assert still_works(request_of | {"unheard_of": "é\x00" * 2000})
 
 
 @pytest.mark.parametrize("path", ["/oauth2/access_token", "/oauth2/token"])

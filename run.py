@@ -11,9 +11,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent
 PYTHON = sys.executable
-PORT = int(os.environ.get("PORT", "8000"))
-DYNAMODB_PORT = int(os.environ.get("DYNAMODB_PORT", "8001"))
-EXAMPLE_PORT = int(os.environ.get("EXAMPLE_PORT", "8002"))
+
+
+def read_port(variable: str, default: int) -> int:
+    """Read a port from the environment."""
+    text = os.environ.get(variable) or str(default)
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        sys.exit(f"{variable}: expected a port from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+PORT = read_port("PORT", 8000)
+DYNAMODB_PORT = read_port("DYNAMODB_PORT", 8001)
+EXAMPLE_PORT = read_port("EXAMPLE_PORT", 8002)
 OWN_ENGINE = os.environ.get("AWS_ENDPOINT_URL_DYNAMODB")
 EMAIL, PASSWORD, EXAMPLE = "demo@example.org", "demo-password", "Example application"
 SERVER, EXAMPLE_SERVER = f"http://127.0.0.1:{PORT}", f"http://127.0.0.1:{EXAMPLE_PORT}"
@@ -24,10 +34,13 @@ processes: dict[str, "subprocess.Popen[bytes]"] = {}
 
 def main() -> None:
     """Start everything, say what to open, and stop everything when one part or the user stops."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda *_: sys.exit(0))
     ports = {"PORT": PORT, "EXAMPLE_PORT": EXAMPLE_PORT} | (
         {} if OWN_ENGINE else {"DYNAMODB_PORT": DYNAMODB_PORT}
     )
+    if len(set(ports.values())) < len(ports):
+        sys.exit(f"{', '.join(ports)} must differ.")
     for variable, port in ports.items():
         require_free(variable, port)
     try:
@@ -158,12 +171,13 @@ def stop_all() -> None:
             process.kill()
 
 
+MANAGE = "" if DYNAMODB_PORT == 8001 else f"AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:{DYNAMODB_PORT} "
 WELCOME = f"""
   Open      {EXAMPLE_SERVER}     the example application; press Connect
   Sign in   {EMAIL} / {PASSWORD}
 
   Server    {SERVER}
-  Manage    .venv/bin/python manage.py --help
+  Manage    {MANAGE}.venv/bin/python manage.py --help
   Stop      Ctrl-C{"" if OWN_ENGINE else " (all data is gone then)"}
 """
 

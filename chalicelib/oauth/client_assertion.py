@@ -13,8 +13,8 @@ from chalicelib.oauth.errors import InvalidClient
 ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA", "Ed25519")
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-MAX_LIFETIME = 600
-"""Seconds. So long has a `jti` to be remembered."""
+MAX_LIFETIME = 3600
+"""Seconds. So long has a `jti` to be remembered. Libraries sign for an hour unless told otherwise."""
 LEEWAY = 60
 """Seconds by which the client's clock may be off."""
 

@@ -82,7 +82,8 @@ def _by_secret(authorization: str | None, parameters: Parameters) -> tuple[str, 
         raise InvalidRequest(_TWO_METHODS)
     if client_id not in (None, basic_id):
         raise InvalidRequest("The client_id differs from the one in the Authorization header.")
-    return "client_secret_basic", basic_id, basic_secret
+    # Libraries send the id of a public client so, with an empty secret (RFC 6749 section 2.3.1).
+    return ("client_secret_basic" if basic_secret else "none"), basic_id, basic_secret
 
 
 def _parse_basic(authorization: str) -> tuple[str, str]:

@@ -98,9 +98,3 @@ def is_registered(uri: str, client: Client) -> bool:
 def _without_loopback_port(uri: str) -> tuple[str, str | None] | None:
     loopback = _LOOPBACK.fullmatch(uri)
     return (loopback[1], loopback[2]) if loopback else None
-
-
-def origin(uri: str) -> str:
-    """Return what a Content-Security-Policy calls the place that a redirect URI leads to."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"

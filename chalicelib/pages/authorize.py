@@ -7,7 +7,7 @@ from chalice.app import Request
 
 from chalicelib.accounts.sessions import SignedIn
 from chalicelib.endpoints import http
-from chalicelib.oauth import authorization, redirect_uris
+from chalicelib.oauth import authorization
 from chalicelib.oauth.authorization import (
     AccountChanged,
     AuthorizationRequest,
@@ -98,7 +98,7 @@ def _send_back(request: Request, response: AuthorizationResponse) -> Response:
     return page(
         request,
         "form_post.html",
-        leads_to=redirect_uris.origin(response.redirect_uri),
+        leaves=True,
         scripted=True,
         action=response.redirect_uri,
         members=response.members,
@@ -117,7 +117,7 @@ def _consent_page(
         request,
         "consent.html",
         status=status,
-        leads_to=redirect_uris.origin(asked.redirect_uri),
+        leaves=True,
         action=_own_url(request),
         csrf_token=browser.csrf_token,
         client=asked.client,

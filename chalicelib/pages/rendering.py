@@ -24,7 +24,7 @@ def page(
     *,
     status: int = 200,
     cookies: tuple[str, ...] = (),
-    leads_to: str = "",
+    leaves: bool = False,
     scripted: bool = False,
     **values: Any,
 ) -> Response:
@@ -35,8 +35,9 @@ def page(
         template: a file in `templates/`.
         status: the HTTP status.
         cookies: values of `Set-Cookie`.
-        leads_to: an origin to which sending the page's form may redirect. Browsers hold the
-            redirects that follow a form against `form-action`.
+        leaves: whether sending the page's form leads to an application, and on to wherever that
+            sends the browser. Browsers hold every redirect that follows a form against
+            `form-action`, so no list of ours would be long enough.
         scripted: whether the page may run our one script.
         values: what the template shows.
     """
@@ -44,7 +45,7 @@ def page(
     html = _templates().get_template(template).render(root=root, settings=settings, **values)
     headers: dict[str, Any] = {
         "Content-Type": "text/html; charset=utf-8",
-        **_headers(request, leads_to, scripted),
+        **_headers(request, leaves, scripted),
     }
     if cookies:
         headers["Set-Cookie"] = list(cookies)
@@ -69,22 +70,21 @@ def error_page(request: Request, status: int, message: str) -> Response:
     return page(request, "error.html", status=status, title=STATUS_TITLES[status], message=message)
 
 
-def _headers(request: Request, leads_to: str, scripted: bool) -> dict[str, str]:
+def _headers(request: Request, leaves: bool, scripted: bool) -> dict[str, str]:
+    policy = [
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'" if scripted else "script-src 'none'",
+        "img-src 'self' data:",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    ]
+    if not leaves:
+        policy.append("form-action 'self'")
     headers = {
         "Cache-Control": "no-store",
         "Pragma": "no-cache",
-        "Content-Security-Policy": "; ".join(
-            (
-                "default-src 'none'",
-                "style-src 'self'",
-                "script-src 'self'" if scripted else "script-src 'none'",
-                "img-src 'self'",
-                f"form-action 'self' {leads_to}".rstrip(),
-                "frame-ancestors 'none'",
-                "base-uri 'none'",
-            )
-        ),
-        "Cross-Origin-Opener-Policy": "same-origin",
+        "Content-Security-Policy": "; ".join(policy),
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",

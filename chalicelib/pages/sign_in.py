@@ -9,7 +9,7 @@ from chalice.app import Request
 from chalicelib.accounts import sessions
 from chalicelib.accounts.throttle import Throttled
 from chalicelib.endpoints import http
-from chalicelib.oauth import authorization, redirect_uris
+from chalicelib.oauth import authorization
 from chalicelib.oauth.authorization import AuthorizationRequest, ErrorRedirect
 from chalicelib.oauth.errors import InvalidRequest, OAuthError
 from chalicelib.oauth.parameters import Parameters
@@ -79,7 +79,7 @@ def sign_in_page(
         "sign_in.html",
         status=status,
         cookies=browser.set_cookies(),
-        leads_to=redirect_uris.origin(waiting.redirect_uri) if waiting else "",
+        leaves=waiting is not None,
         csrf_token=browser.csrf_token,
         continue_to=continue_to,
         client_name=waiting.client.client_name if waiting else None,
@@ -91,8 +91,7 @@ def sign_in_page(
 def _waiting_request(continue_to: str, issuer: str) -> AuthorizationRequest | None:
     """Return the authorization request that goes on after signing in, if that is what comes.
 
-    It may redirect to its application at once, when the consent is remembered; the form's page
-    has to permit that, or the browser stops it.
+    It may redirect to its application at once, when the consent is remembered.
     """
     parts = urlsplit(continue_to)
     if not parts.path.rstrip("/").endswith("/oauth2/authorize"):

@@ -135,7 +135,7 @@ def test_an_assertion_expires(signer: Signer, time: Time) -> None:
 
 
 def test_an_assertion_may_not_live_long(signer: Signer) -> None:
-    assert refused(signer.send(signer.assertion(exp=signer.now + 3600)))
+    assert refused(signer.send(signer.assertion(exp=signer.now + 3661)))
 
 
 @pytest.mark.parametrize("claim", ["nbf", "iat"])

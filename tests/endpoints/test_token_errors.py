@@ -242,6 +242,14 @@ def test_a_disabled_client(deployment: Deployment, request_of: dict[str, str], a
     assert is_error(post("/oauth2/token", request_of), 401, "invalid_client")
 
 
+@pytest.mark.parametrize("public", [True, False])
+def test_an_empty_secret_by_http_basic_is_none(deployment: Deployment, public: bool) -> None:
+    app = deployment.add_app(public=public)
+    request = {"grant_type": "authorization_code", "code": "oac_" + "A" * 36, "redirect_uri": CALLBACK}
+    answer = post("/oauth2/token", request, basic(app.client_id, ""))
+    assert is_error(answer, *((400, "invalid_grant") if public else (401, "invalid_client")))
+
+
 @pytest.mark.parametrize(
     ("method", "right", "wrong"),
     [("client_secret_basic", "header", "body"), ("client_secret_post", "body", "header")],

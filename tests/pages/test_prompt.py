@@ -163,10 +163,11 @@ def test_form_post_hands_the_code_over_in_a_form(app: App, browser: Browser) -> 
     assert app.exchange(page.form.fields["code"]).status == 200
 
 
-def test_form_post_may_send_its_form_to_the_application_alone(app: App, browser: Browser) -> None:
-    policy = agree(app, browser, response_mode="form_post").headers["content-security-policy"]
-    assert "form-action 'self' https://app.example.com;" in policy
-    assert "script-src 'self';" in policy
+def test_form_post_may_run_our_one_script(app: App, browser: Browser) -> None:
+    page = agree(app, browser, response_mode="form_post")
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+    assert '<script src="/static/form_post.js"></script>' in page.body
+    assert "script-src 'none';" in browser.get("/oauth2/authorize").headers["content-security-policy"]
 
 
 def test_form_post_hands_errors_over_too(app: App, browser: Browser) -> None:

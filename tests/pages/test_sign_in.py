@@ -12,12 +12,12 @@ def app(deployment: Deployment) -> App:
 
 
 def test_after_a_wrong_password_the_form_still_leads_to_the_application(app: App) -> None:
-    """With a remembered consent, signing in redirects there at once; browsers ask the page's policy."""
+    """With a remembered consent, signing in redirects there at once."""
     browser = Browser()
     first = browser.get(app.authorization_url(state="s"))
     again = browser.submit(first, email=EMAIL, password="wrong password")
     for page in (first, again):
-        assert "form-action 'self' https://app.example.com;" in page.headers["content-security-policy"]
+        assert "form-action" not in page.headers["content-security-policy"]
         assert "Waiting application" in page.body
 
 
@@ -33,7 +33,7 @@ def test_a_form_that_leads_elsewhere_permits_nothing(app: App) -> None:
     page = browser.get(app.authorization_url())
     page.form.fields["continue"] = "/elsewhere?client_id=x"
     again = browser.submit(page, email=EMAIL, password="wrong password")
-    assert "form-action 'self';" in again.headers["content-security-policy"]
+    assert "form-action 'self'" in again.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("state", ["x" * 4096, "=" * 4000, "a/" * 1000], ids=len)

@@ -92,6 +92,12 @@ class Settings:
                 f"OAUTH_DEFAULT_SCOPE: OAUTH_SCOPES does not describe {', '.join(sorted(unknown))}"
             )
 
+        if self.refresh_retry_window > self.access_token_lifetime:
+            raise SettingsError(
+                "OAUTH_REFRESH_RETRY_WINDOW: longer than OAUTH_ACCESS_TOKEN_LIFETIME, so that a retry"
+                " would be told a token that is over"
+            )
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read the settings.

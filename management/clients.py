@@ -154,7 +154,7 @@ def delete(client_id: str, as_json: bool) -> None:
 
 
 def _revoke_all(client: Client, because: str) -> int:
-    """Revoke now, and once more when no warm function can know the client as enabled any longer."""
+    """Revoke now, and once more when no function starts to answer the client any longer."""
     revoked = sum(1 for _ in revocation.revoke_grants_of_client(client, because))
     click.echo(f"Waiting {settings.client_cache_lifetime} s until all functions know ...", err=True)
     time.sleep(settings.client_cache_lifetime)

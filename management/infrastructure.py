@@ -47,14 +47,20 @@ FUNCTIONS = {"api_handler": "APIHandler", "bearer": "Bearer"}
 LOG_ACTIONS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
 
 
-def table_definition(model: type[Table]) -> dict[str, Any]:
-    """Return the arguments of `CreateTable`, which CloudFormation names alike."""
+def table_definition(model: type[Table], stage: str = "") -> dict[str, Any]:
+    """Return the arguments of `CreateTable`, which CloudFormation names alike.
+
+    Args:
+        model: of the table's rows.
+        stage: `prod` protects its tables from being deleted.
+    """
     schema = model._get_schema()
     definition: dict[str, Any] = {
         "TableName": model.Meta.table_name,
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": schema["attribute_definitions"],
         "KeySchema": schema["key_schema"],
+        "DeletionProtectionEnabled": stage == "prod",
     }
     indexes = [
         {
@@ -82,8 +88,7 @@ def resources(stage: str, app_name: str) -> dict[str, Any]:
         app_name: as in `.chalice/config.json`.
     """
     merged: dict[str, Any] = {
-        _logical_id(kind, "Table"): _table_resource(model, keep=stage == "prod")
-        for kind, model in TABLES.items()
+        _logical_id(kind, "Table"): _table_resource(model, stage) for kind, model in TABLES.items()
     }
     merged["UnauthorizedResponse"] = _gateway_response("UNAUTHORIZED", UNAUTHORIZED)
     merged["AccessDeniedResponse"] = _gateway_response("ACCESS_DENIED", ACCESS_DENIED)
@@ -143,14 +148,13 @@ def _logical_id(name: str, suffix: str) -> str:
     return "".join(part.capitalize() for part in name.split("_")) + suffix
 
 
-def _table_resource(model: type[Table], keep: bool) -> dict[str, Any]:
-    properties = table_definition(model) | {
-        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
-        "DeletionProtectionEnabled": keep,
+def _table_resource(model: type[Table], stage: str) -> dict[str, Any]:
+    properties = table_definition(model, stage) | {
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}
     }
     if expires(model):
         properties["TimeToLiveSpecification"] = {"AttributeName": TTL_ATTRIBUTE, "Enabled": True}
-    retention = "Retain" if keep else "Delete"
+    retention = "Retain" if stage == "prod" else "Delete"
     return {
         "Type": "AWS::DynamoDB::Table",
         "DeletionPolicy": retention,

@@ -5,7 +5,7 @@ from typing import Any
 import boto3
 import click
 
-from chalicelib.models.table import TTL_ATTRIBUTE, dynamodb
+from chalicelib.models.table import TTL_ATTRIBUTE, Table, dynamodb
 from management.infrastructure import TABLES, expires, table_definition
 from management.options import confirmed
 from management.output import json_option, show_all
@@ -13,16 +13,17 @@ from management.output import json_option, show_all
 
 @click.group("tables")
 def command() -> None:
-    """Create, delete and look at the tables of a stage. CloudFormation does so for `make deploy`."""
+    """Create, delete and look at the tables of a stage. CloudFormation has them in its template."""
 
 
 @command.command()
 @click.option("--if-missing", is_flag=True, help="Leave tables that exist as they are.")
-def create(if_missing: bool) -> None:
+@click.pass_context
+def create(ctx: click.Context, if_missing: bool) -> None:
     """Create the tables, with TTL and point-in-time recovery."""
     client = _client()
     for model in TABLES.values():
-        definition = table_definition(model)
+        definition = table_definition(model, str(ctx.find_root().params["stage"]))
         name = definition["TableName"]
         if if_missing and _describe(client, name):
             click.echo(f"{name} is there")
@@ -43,7 +44,7 @@ def create(if_missing: bool) -> None:
 @command.command()
 @confirmed("Delete all four tables, and everything in them?")
 def delete() -> None:
-    """Delete the tables and everything in them."""
+    """Delete the tables and everything in them. Those of `prod` are protected from it."""
     client = _client()
     for model in TABLES.values():
         name = model.Meta.table_name
@@ -57,11 +58,12 @@ def delete() -> None:
 
 @command.command()
 @json_option
-def status(as_json: bool) -> None:
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
     """Tell which tables are there, and whether they are as they should be."""
-    client = _client()
-    records = [_status(client, model.Meta.table_name, expires(model)) for model in TABLES.values()]
-    show_all(records, ["table", "status", "items", "ttl", "as_expected"], as_json)
+    client, stage = _client(), str(ctx.find_root().params["stage"])
+    records = [_status(client, model, stage) for model in TABLES.values()]
+    show_all(records, ["table", "status", "items", "problems"], as_json)
 
 
 def _client() -> Any:
@@ -76,16 +78,44 @@ def _describe(client: Any, name: str) -> dict[str, Any] | None:
         return None
 
 
-def _status(client: Any, name: str, should_expire: bool) -> dict[str, Any]:
+def _status(client: Any, model: type[Table], stage: str) -> dict[str, Any]:
+    name = model.Meta.table_name
     description = _describe(client, name)
     if description is None:
-        return {"table": name, "status": "MISSING", "items": None, "ttl": None, "as_expected": False}
-    ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-    expiring = ttl["TimeToLiveStatus"] in ("ENABLED", "ENABLING")
+        return {
+            "table": name,
+            "status": "MISSING",
+            "items": None,
+            "problems": ["missing"],
+            "as_expected": False,
+        }
+    problems = _problems(client, description, model, stage)
     return {
         "table": name,
         "status": description["TableStatus"],
         "items": description["ItemCount"],
-        "ttl": ttl.get("AttributeName") if expiring else None,
-        "as_expected": description["TableStatus"] == "ACTIVE" and expiring == should_expire,
+        "problems": problems,
+        "as_expected": not problems,
     }
+
+
+def _problems(client: Any, description: dict[str, Any], model: type[Table], stage: str) -> list[str]:
+    """Return what differs from the definition."""
+    name, wanted = description["TableName"], table_definition(model, stage)
+    ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
+    checks = {
+        "not active": description["TableStatus"] == "ACTIVE",
+        "other keys": description["KeySchema"] == wanted["KeySchema"],
+        "other indexes": _index_keys(description) == _index_keys(wanted),
+        "no TTL": (ttl["TimeToLiveStatus"] in ("ENABLED", "ENABLING")) == expires(model),
+        "no point-in-time recovery": recovery == "ENABLED",
+        "not protected from deletion": description.get("DeletionProtectionEnabled", False)
+        >= wanted["DeletionProtectionEnabled"],
+    }
+    return [problem for problem, holds in checks.items() if not holds]
+
+
+def _index_keys(table: dict[str, Any]) -> dict[str, Any]:
+    return {index["IndexName"]: index["KeySchema"] for index in table.get("GlobalSecondaryIndexes", [])}

@@ -67,6 +67,11 @@ def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
         Settings.from_environment({variable: value})
 
 
+def test_a_retry_is_never_told_a_token_that_is_over() -> None:
+    with pytest.raises(SettingsError, match="OAUTH_REFRESH_RETRY_WINDOW"):
+        Settings.from_environment({"OAUTH_ACCESS_TOKEN_LIFETIME": "60", "OAUTH_REFRESH_RETRY_WINDOW": "61"})
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().platform_name = "other"  # type: ignore[misc]

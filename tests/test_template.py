@@ -20,7 +20,7 @@ from management.template import policy_file
 ROOT = Path(__file__).parent.parent
 MODELS = {"clients": Client, "users": UserRow, "grants": Grant, "sessions": SessionRow}
 
-FUNCTION_TIMEOUT = 20
+FUNCTION_TIMEOUT = 28
 """Seconds: API Gateway gives up after 29."""
 
 

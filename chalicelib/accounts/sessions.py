@@ -43,6 +43,7 @@ def sign_in(email: str, password: str, address: str) -> str | None:
         account = None
     matching = passwords.verify_password(account.password_hash if account else None, password)
     if account is None or not matching:
+        attempt.failed()
         return None
     attempt.succeeded()
     credential = credentials.new(credentials.Kind.SESSION)

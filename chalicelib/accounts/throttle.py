@@ -1,11 +1,12 @@
 """Slows down who guesses passwords: after a few failures, each attempt has to wait longer than the last.
 
-An attempt is counted as a failure before the password is looked at, by compare-and-swap, and taken
-back when it was right. So many guesses at once count as many, not as one. It is counted for
-what was typed, whether there is such an account or not.
+For an account, an attempt counts as a failure before the password is looked at, by
+compare-and-swap, and is taken back when it was right: many guesses at once count as many. It is
+counted for what was typed, whether there is such an account or not. For an address, behind which
+there may be many people, failures count when they happened, fade, and never cost much time.
 """
 
-from contextlib import suppress
+import ipaddress
 from dataclasses import dataclass
 
 from chalicelib import clock
@@ -13,25 +14,52 @@ from chalicelib.models.session import SignInThrottle
 from chalicelib.models.table import Conflict
 from chalicelib.oauth.credentials import digest
 
-FORGET_AFTER = 86400
-"""Seconds without a failure, after which all is forgotten."""
-LONGEST_WAIT = 900
-"""Seconds."""
+ATTEMPTS = 5
+"""How often a failure is counted anew because another one was faster."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How many failures are free for one kind of key; after them the wait doubles each time."""
+    """How many failures are free; after them the wait doubles each time. All times in seconds."""
 
     kind: str
     free: int
+    longest_wait: int
+    forget_after: int
+    """So long after the last failure all of them are forgotten."""
+    fades_every: int | None = None
+    """How long it takes until one of the failures is forgotten."""
 
-    def wait(self, failures: int) -> int:
-        """Return how long to wait after so many failures, in seconds."""
-        return min(2 ** min(failures - self.free, 30), LONGEST_WAIT) if failures >= self.free else 0
+    def find(self, name: str) -> SignInThrottle:
+        """Return what is known of an account or an address by now."""
+        now = clock.now()
+        key = f"throttle#{self.kind}#{digest(name)}"
+        row = SignInThrottle.find(key)
+        if row is None:
+            return SignInThrottle(key, blocked_until=0, expires_at=now + self.forget_after)
+        if row.expires_at <= now:
+            row.failures = 0
+        elif self.fades_every is not None:
+            quiet = now - (row.expires_at - self.forget_after)
+            row.failures = max(0, int(row.failures) - quiet // self.fades_every)
+        return row
+
+    def count(self, row: SignInThrottle) -> None:
+        """Count a failure.
+
+        Raises:
+            Conflict: another one was faster.
+        """
+        now = clock.now()
+        row.failures += 1
+        over = int(row.failures) - self.free
+        row.blocked_until = now + (min(2 ** min(over, 30), self.longest_wait) if over >= 0 else 0)
+        row.expires_at = now + self.forget_after
+        row.write()
 
 
-ACCOUNT, ADDRESS = Limit("account", 5), Limit("address", 50)
+ACCOUNT = Limit("account", free=5, longest_wait=900, forget_after=86400)
+ADDRESS = Limit("address", free=50, longest_wait=60, forget_after=3600, fades_every=60)
 
 
 class Throttled(Exception):
@@ -50,7 +78,7 @@ class Attempt:
     """One attempt to sign in."""
 
     def __init__(self, email: str, address: str) -> None:
-        """Count it.
+        """Count it for the account.
 
         Args:
             email: as it was typed.
@@ -59,32 +87,39 @@ class Attempt:
         Raises:
             Throttled: it comes too early.
         """
-        self._address = _count(ADDRESS, address)
-        self._account = _count(ACCOUNT, email)
+        self._network = _network(address)
+        _check(ADDRESS.find(self._network))
+        self._account = ACCOUNT.find(email)
+        _check(self._account)
+        try:
+            ACCOUNT.count(self._account)
+        except Conflict:
+            raise Throttled(1) from None
 
     def succeeded(self) -> None:
-        """Take it back: the account starts anew, the address is as it was."""
+        """Take it back: the account starts anew."""
         self._account.delete()
-        self._address.failures -= 1
-        self._address.blocked_until = 0
-        with suppress(Conflict):  # Somebody else behind the same address: it is off by one.
-            self._address.write()
+
+    def failed(self) -> None:
+        """Count it for the address as well."""
+        for _ in range(ATTEMPTS):
+            try:
+                return ADDRESS.count(ADDRESS.find(self._network))
+            except Conflict:
+                continue
+        return None
 
 
-def _count(limit: Limit, name: str) -> SignInThrottle:
-    key = f"throttle#{limit.kind}#{digest(name)}"
-    now = clock.now()
-    row = SignInThrottle.find(key)
-    if row is None or row.expires_at <= now:
-        row = row or SignInThrottle(key)
-        row.failures, row.blocked_until = 0, 0
-    if row.blocked_until > now:
-        raise Throttled(row.blocked_until - now)
-    row.failures += 1
-    row.blocked_until = now + limit.wait(int(row.failures))
-    row.expires_at = now + FORGET_AFTER
+def _check(row: SignInThrottle) -> None:
+    wait = row.blocked_until - clock.now()
+    if wait > 0:
+        raise Throttled(wait)
+
+
+def _network(address: str) -> str:
+    """Return what one subscriber has: an IPv4 address, or the 2^64 addresses of an IPv6 network."""
     try:
-        row.write()
-    except Conflict:
-        raise Throttled(1) from None
-    return row
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(parsed if parsed.version == 4 else ipaddress.ip_network((parsed, 64), strict=False))

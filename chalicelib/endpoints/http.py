@@ -1,7 +1,6 @@
 """What all endpoints and pages read from a request: parameters, cookies, and the server's own URL."""
 
 import re
-from http.cookies import CookieError, SimpleCookie
 
 from chalice.app import Request
 
@@ -59,12 +58,12 @@ def header(request: Request, name: str) -> str | None:
 
 
 def cookie(request: Request, name: str) -> str | None:
-    """Return a cookie, or None."""
-    try:
-        morsel = SimpleCookie(header(request, "cookie") or "").get(name)
-    except CookieError:
-        return None
-    return morsel.value if morsel else None
+    """Return a cookie, or None. Other cookies may look as they like (RFC 6265 section 5.4)."""
+    for pair in (header(request, "cookie") or "").split(";"):
+        found, _, value = pair.strip().partition("=")
+        if found == name:
+            return value
+    return None
 
 
 def source_ip(request: Request) -> str:

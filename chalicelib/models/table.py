@@ -123,10 +123,11 @@ class Row(Table):
         try:
             self.save(self._revise())
         except PutError as error:
-            if error.cause_response_code != "ConditionalCheckFailedException":
-                raise
-            if not self.is_stored():
+            if self.is_stored():
+                return
+            if error.cause_response_code == "ConditionalCheckFailedException":
                 raise Conflict from None
+            raise
 
     def write_in(self, transaction: "Transaction") -> None:
         """Do the same as a part of a transaction, which raises `Conflict` as a whole."""
@@ -138,9 +139,10 @@ class Row(Table):
         return row.revision == seen if seen else row._hash_key_attribute().does_not_exist()
 
     def is_stored(self) -> bool:
-        """Tell whether a write that failed by a conflict is stored all the same.
+        """Tell whether a write that failed is stored all the same.
 
-        When an answer gets lost, the write is retried below us, and conflicts with itself.
+        When an answer gets lost, the write is retried below us, and conflicts with itself; or
+        the answers to the retries get lost as well.
         """
         stored = type(self)(*self._get_hash_range_key_serialized_values())
         try:

@@ -125,7 +125,7 @@ def _read_response_mode(parameters: Parameters, redirect_uri: str) -> str:
     response_mode = parameters.get("response_mode") or "query"
     if response_mode not in RESPONSE_MODES:
         raise InvalidRequest(f"The response_mode must be one of: {', '.join(RESPONSE_MODES)}.")
-    if response_mode == "form_post" and not redirect_uri.startswith("http"):
+    if response_mode == "form_post" and not redirect_uris.is_web(redirect_uri):
         raise InvalidRequest("The response_mode form_post needs a redirect_uri that takes a form.")
     return response_mode
 
@@ -153,12 +153,16 @@ def needs_consent(request: AuthorizationRequest, consent: Consent | None) -> boo
     Anybody can pretend to be a public client, so its users are asked each time
     (RFC 8252 section 8.6).
     """
-    client = request.client
-    if consent is None or client.is_public or "consent" in request.prompt:
+    if request.client.is_public or "consent" in request.prompt:
         return True
-    if consent.granted_at <= (client.enabled_at or 0):
-        return True
-    return not set(request.scope.split(" ")) <= set(consent.scope.split(" "))
+    return not set(request.scope.split(" ")) <= set(_remembered(request.client, consent))
+
+
+def _remembered(client: Client, consent: Consent | None) -> list[str]:
+    """Return the scopes that a user agreed to, less what was forgotten when the client was disabled."""
+    if consent is None or consent.granted_at <= (client.enabled_at or 0):
+        return []
+    return list(consent.scope.split(" "))
 
 
 def longest_access(client: Client) -> int:
@@ -187,7 +191,7 @@ def allow(
         grant = tokens.new_grant(request.client.client_id, request.scope, account.user_id)
         code = _add_code(grant, request)
         try:
-            _store(grant, account, _extended(consent, request, account))
+            _store(grant, request.client, account, _extended(consent, request, account))
         except Conflict:
             if grant.is_stored():
                 return _respond(request, {"code": code}, issuer)
@@ -221,7 +225,7 @@ def _extended(consent: Consent | None, request: AuthorizationRequest, account: A
     """Return the consent to store: what was agreed to before and now; None if that is nothing new."""
     if not needs_consent(request, consent):
         return None
-    before = consent.scope.split(" ") if consent else []
+    before = _remembered(request.client, consent)
     return Consent(
         account.user_id,
         Consent.item_of(request.client.client_id),
@@ -231,7 +235,7 @@ def _extended(consent: Consent | None, request: AuthorizationRequest, account: A
     )
 
 
-def _store(grant: Grant, account: Account, consent: Consent | None) -> None:
+def _store(grant: Grant, client: Client, account: Account, consent: Consent | None) -> None:
     """Write the grant, the user's pointer to it and the consent, if the account is still as it was.
 
     The check is what makes "disable the account, then revoke what it granted" miss nothing.
@@ -246,16 +250,11 @@ def _store(grant: Grant, account: Account, consent: Consent | None) -> None:
                 f"grant#{grant.client_id}#{grant.grant_id}",
                 grant_id=grant.grant_id,
                 client_id=grant.client_id,
-                expires_at=_latest_end(grant),
+                expires_at=grant.expires_at + longest_access(client),
             )
         )
         if consent is not None:
             transaction.save(consent)
-
-
-def _latest_end(grant: Grant) -> int:
-    """When the grant is over at the latest, however its tokens get refreshed; epoch seconds."""
-    return int(grant.expires_at) + settings.refresh_token_lifetime + settings.access_token_lifetime
 
 
 def _respond(request: AuthorizationRequest, members: dict[str, str], issuer: str) -> AuthorizationResponse:

@@ -18,7 +18,12 @@ MAX_LIFETIME = 3600
 LEEWAY = 60
 """Seconds by which the client's clock may be off."""
 
-KEY_TYPES = ("EC", "RSA", "OKP")
+MAX_JTI = 256
+"""Characters."""
+
+CURVES = ("P-256", "Ed25519")
+MIN_RSA_BITS = 2048
+"""RFC 7518 section 3.3."""
 
 
 class InvalidKeySet(ValueError):
@@ -39,11 +44,22 @@ def check_key_set(text: str) -> str:
         keys = KeySet.import_key_set(document).keys
     except (ValueError, TypeError, KeyError, AttributeError, JoseError, RecursionError):
         raise InvalidKeySet("it is not a JWK Set (RFC 7517 section 5)") from None
-    if any(key.key_type not in KEY_TYPES for key in keys):
-        raise InvalidKeySet(f"the keys must be of type {', '.join(KEY_TYPES)}")
-    if any(key.is_private for key in keys):
-        raise InvalidKeySet("it has a private key; register the public ones, and keep that one to yourself")
+    for key in keys:
+        if key.key_type == "oct" or key.is_private:
+            raise InvalidKeySet("it has a secret or private key; register the public ones, and keep that")
+        if not _can_verify(key):
+            raise InvalidKeySet(
+                f"a key is for no algorithm of ours: RSA from {MIN_RSA_BITS} bits, or {', '.join(CURVES)}"
+            )
     return json.dumps(document, separators=(",", ":"))
+
+
+def _can_verify(key: Any) -> bool:
+    if key.as_dict(private=False).get("use", "sig") != "sig":
+        return False
+    if key.key_type == "RSA":
+        return bool(key.public_key.key_size >= MIN_RSA_BITS)
+    return key.curve_name in CURVES
 
 
 def claimed_client_id(assertion: str) -> str:
@@ -74,7 +90,9 @@ def verify(assertion: str, client: Client, audiences: Collection[str]) -> None:
     if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
         raise InvalidClient("iss and sub of the client_assertion must be the client_id.")
     if not _is_for_us(claims.get("aud"), audiences):
-        raise InvalidClient("The aud of the client_assertion must be the issuer, alone.")
+        raise InvalidClient(
+            "The aud of the client_assertion must be the issuer or an endpoint of ours, and nobody else."
+        )
     expires_at = claims.get("exp")
     if not _is_time(expires_at) or not now - LEEWAY < expires_at <= now + MAX_LIFETIME + LEEWAY:
         raise InvalidClient(f"The exp of the client_assertion must be within {MAX_LIFETIME} seconds.")
@@ -83,8 +101,8 @@ def verify(assertion: str, client: Client, audiences: Collection[str]) -> None:
         if begins is not None and not (_is_time(begins) and begins <= now + LEEWAY):
             raise InvalidClient(f"The {name} of the client_assertion lies in the future.")
     jti = claims.get("jti")
-    if not isinstance(jti, str) or not jti:
-        raise InvalidClient("The client_assertion needs a jti.")
+    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI or not jti.isprintable():
+        raise InvalidClient(f"The client_assertion needs a jti of 1 to {MAX_JTI} printable characters.")
     if not SpentAssertion.spend(client.client_id, digest(jti), int(expires_at) + LEEWAY):
         raise InvalidClient("The client_assertion was used before.")
 

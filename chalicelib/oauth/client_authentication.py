@@ -1,6 +1,5 @@
 """Client authentication (RFC 6749 section 2.3): who is asking."""
 
-import binascii
 from base64 import b64decode
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -96,9 +95,9 @@ def _parse_basic(authorization: str) -> tuple[str, str]:
         client_id, colon, secret = decoded.partition(":")
         client_id = unquote_plus(client_id, errors="strict")
         secret = unquote_plus(secret, errors="strict")
-    except (binascii.Error, UnicodeError):
+    except ValueError:
         raise InvalidClient("The Authorization header is malformed.") from None
-    if not colon or not client_id or len(client_id) > 256 or not client_id.isprintable():
+    if not colon or not client_id or not client_id.isprintable():
         raise InvalidClient("The Authorization header is malformed.")
     return client_id, secret
 

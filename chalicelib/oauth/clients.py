@@ -16,7 +16,7 @@ def find(client_id: str) -> Client | None:
     disabled client or a withdrawn secret live on. An unknown client costs no more and no less
     than a known one.
     """
-    if len(client_id) > _LONGEST_ID:
+    if not 0 < len(client_id) <= _LONGEST_ID or not client_id.isprintable():
         return None
     now = clock.now()
     known = _remembered.get(client_id)

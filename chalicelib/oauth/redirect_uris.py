@@ -11,6 +11,8 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21\x23-\x3B\x3D\x3F-\x5B\x5D\x5F\
 
 _LOOPBACK = re.compile(r"(http://(?:127(?:\.\d{1,3}){3}|\[::1\]|localhost))(?::\d{1,5})?([/?].*)?")
 
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
+
 _DANGEROUS = {"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "ws", "wss", "ftp"}
 
 
@@ -40,7 +42,7 @@ def check(uri: str, *, public: bool) -> str:
         _ = parts.port
     except ValueError:
         raise InvalidRedirectURI("its host or port is malformed") from None
-    if parts.scheme in ("http", "https"):
+    if is_web(uri):
         _check_web(parts)
     else:
         _check_private_use(parts, public)
@@ -54,6 +56,8 @@ def _check_web(parts: SplitResult) -> None:
         raise InvalidRedirectURI("it has a user name")
     if "*" in parts.netloc:
         raise InvalidRedirectURI("it has a wildcard; register each URI by itself")
+    if not _HOST.fullmatch(parts.hostname) and not _is_address(parts.hostname):
+        raise InvalidRedirectURI("its host is neither a domain name nor an IP address")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise InvalidRedirectURI("it must use https: plain http is for loopback hosts only")
 
@@ -69,14 +73,22 @@ def _check_private_use(parts: SplitResult, public: bool) -> None:
         )
 
 
+def is_web(uri: str) -> bool:
+    """Tell whether a URI leads to a web server."""
+    return uri.partition(":")[0].lower() in ("http", "https")
+
+
 def is_loopback(hostname: str) -> bool:
     """Tell whether a host is this very machine (RFC 8252 section 7.3)."""
-    if hostname == "localhost":
-        return True
+    return hostname == "localhost" or (_is_address(hostname) and ipaddress.ip_address(hostname).is_loopback)
+
+
+def _is_address(hostname: str) -> bool:
     try:
-        return ipaddress.ip_address(hostname).is_loopback
+        ipaddress.ip_address(hostname)
     except ValueError:
         return False
+    return True
 
 
 def is_registered(uri: str, client: Client) -> bool:

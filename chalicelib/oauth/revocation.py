@@ -100,8 +100,8 @@ def revoke_grants_of_user(user_id: str, because: str) -> Iterator[str]:
 def revoke_grants_of_client(client: Client, because: str) -> Iterator[str]:
     """Revoke all that was granted to a client, and yield the id of each grant that ended.
 
-    The index by client lags behind by a moment; disable the client first, and run this again
-    after `client_cache_lifetime` seconds, to miss nothing.
+    Disable the client first, and run this again after `client_cache_lifetime` seconds: until then
+    functions may know it as enabled. The index by client lags behind by a moment, too.
     """
     for shard in client_shards(client.client_id):
         for found in Grant.by_client.query(shard):

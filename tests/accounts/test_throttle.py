@@ -2,6 +2,8 @@
 
 import pytest
 
+from chalicelib.accounts import throttle
+from chalicelib.models.session import SignInThrottle
 from tests.conftest import Time
 from tests.harness import EMAIL, PASSWORD, Answer, App, Browser, Deployment, count_requests
 
@@ -100,4 +102,57 @@ def test_a_throttled_attempt_costs_no_password_hash(app: App, time: Time) -> Non
     page = browser.get(app.authorization_url())
     with count_requests() as requests:
         assert browser.submit(page, email=EMAIL, password=PASSWORD).status == 429
-    assert requests == {"GetItem": 2, "PutItem": 1}
+    assert requests == {"GetItem": 2}
+
+
+def test_one_typo_a_day_never_adds_up_for_an_address(app: App, time: Time) -> None:
+    for _ in range(60):
+        assert attempt(app).status == 422
+        assert attempt(app, password=PASSWORD).status == 303
+        time.passes(86400 // 2)
+
+
+def test_an_address_waits_a_minute_at_the_most(app: App, time: Time) -> None:
+    for number in range(60):
+        while (answer := attempt(app, f"user{number}@example.org")).status == 429:
+            time.passes(int(answer.headers["retry-after"]))
+    assert wait(app, "somebody@example.org") <= 60
+
+
+def test_failures_of_an_address_fade(app: App, time: Time) -> None:
+    for number in range(49):
+        attempt(app, f"user{number}@example.org")
+    time.passes(30 * 60)
+    for number in range(30):
+        assert attempt(app, f"other{number}@example.org").status == 422
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("", "unknown", False),
+    ],
+)
+def test_an_ipv6_subscriber_has_one_counter(one: str, other: str, same: bool) -> None:
+    assert (throttle._network(one) == throttle._network(other)) is same
+
+
+def test_people_behind_one_address_do_not_disturb_each_other(
+    app: App, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another failure from the address is counted between our reading and our writing."""
+    count = throttle.Limit.count
+    others = [throttle.ADDRESS.find("192.0.2.1") for _ in range(1)]
+
+    def interrupted(limit: throttle.Limit, row: SignInThrottle) -> None:
+        if limit is throttle.ADDRESS and others:
+            count(limit, others.pop())
+        count(limit, row)
+
+    monkeypatch.setattr(throttle.Limit, "count", interrupted)
+    assert attempt(app).status == 422
+    assert throttle.ADDRESS.find("192.0.2.1").failures == 2
+    assert attempt(app, password=PASSWORD).status == 303

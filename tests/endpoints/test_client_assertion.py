@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
 from chalicelib.oauth import registration
@@ -58,7 +58,8 @@ class Signer:
     def assertion(self, algorithm: str = "ES256", key: Any = None, **changes: Any) -> str:
         key = key or KEYS[algorithm]
         header = {"alg": algorithm, "kid": key.kid}
-        return jwt.encode(header, self.claims(**changes), key, algorithms=[algorithm])
+        payload = json.dumps(self.claims(**changes)).encode()
+        return jws.serialize_compact(header, payload, key, algorithms=[algorithm])
 
     def send(self, assertion: str, headers: Mapping[str, str] | None = None, **parameters: str) -> Answer:
         fields = {
@@ -120,6 +121,11 @@ def test_the_audience_is_the_issuer_or_the_endpoint(signer: Signer, audience: ob
         {"jti": None},
         {"jti": ""},
         {"jti": 5},
+        {"jti": "x" * 257},
+        {"jti": "\ud800"},
+        {"sub": ""},
+        {"sub": "\ud800"},
+        {"sub": "\x00"},
         {"nbf": "later"},
     ],
     ids=str,
@@ -222,8 +228,12 @@ def test_authenticating_by_signature_takes_one_request_more(signer: Signer) -> N
         ('{"keys": 5}', "not a JWK Set"),
         ('{"keys": [{"kty": "EC"}]}', "not a JWK Set"),
         ('{"keys": []}', "not a JWK Set"),
+        (public_keys(RSAKey.generate_key(1024)), "no algorithm of ours"),
+        (public_keys(ECKey.generate_key("P-384")), "no algorithm of ours"),
+        (public_keys(OKPKey.generate_key("X25519")), "no algorithm of ours"),
+        (public_keys(ECKey.generate_key("P-256", {"use": "enc"})), "no algorithm of ours"),
         (json.dumps(KeySet([KEYS["ES256"]]).as_dict(private=True)), "private key"),
-        (json.dumps(KeySet([OctKey.generate_key(256)]).as_dict(private=True)), "of type EC, RSA, OKP"),
+        (json.dumps(KeySet([OctKey.generate_key(256)]).as_dict(private=True)), "secret or private key"),
     ],
     ids=lambda value: value[:30],
 )

@@ -187,6 +187,9 @@ def test_id_and_secret_are_form_encoded_within_http_basic(request_of: dict[str, 
         "Basic /////w==",  # Not UTF-8.
         "Basic JUZGOng=",  # "%FF:x"
         "Basic AGE6Yg==",  # A NUL.
+        "Basic é",
+        "Basic YQ==é",
+        "Basic \xff\xfe",
         "Bearer oat_x",
         "Digest username=x",
         "",
@@ -273,11 +276,17 @@ def test_a_client_uses_the_method_it_is_registered_for(
     assert is_error(answers[wrong], 401, "invalid_client")
 
 
+def refusal(status: int, code: str) -> tuple[AWSResponse, dict[str, Any]]:
+    """Return what a handler of `before-call` returns for a request that is refused and not sent."""
+    error = {"Error": {"Code": code, "Message": "secret detail"}, "ResponseMetadata": {}}
+    return AWSResponse("", status, {}, None), error
+
+
 @contextmanager
 def storage_fails(how: str) -> Iterator[None]:
-    """Let DynamoDB fail, without the waiting between retries."""
+    """Let DynamoDB refuse every request, or be out of reach."""
 
-    def fail(request: Any, **_: Any) -> AWSResponse:
+    def fail(**_: Any) -> tuple[AWSResponse, dict[str, Any]]:
         if how == "unreachable":
             raise EndpointConnectionError(endpoint_url="https://dynamodb.invalid")
         kinds = {
@@ -286,24 +295,18 @@ def storage_fails(how: str) -> Iterator[None]:
             "missing": (400, "ResourceNotFoundException"),
             "forbidden": (400, "AccessDeniedException"),
         }
-        status, code = kinds[how]
-        body = f'{{"__type": "com.amazonaws.dynamodb.v20120810#{code}", "message": "secret detail"}}'
-        raw = type("Raw", (), {"stream": lambda self: iter([body.encode()])})()
-        return AWSResponse(request.url, status, {}, raw)
+        return refusal(*kinds[how])
 
     events = dynamodb.client.meta.events
-    events.register_first("before-send.dynamodb", fail)
+    events.register_first("before-call.dynamodb", fail)
     try:
         yield
     finally:
-        events.unregister("before-send.dynamodb", fail)
+        events.unregister("before-call.dynamodb", fail)
 
 
 @pytest.mark.parametrize("how", ["throttled", "broken", "unreachable", "missing", "forbidden"])
-def test_failing_storage_is_temporary_and_changes_nothing(
-    request_of: dict[str, str], how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+def test_failing_storage_is_temporary_and_changes_nothing(request_of: dict[str, str], how: str) -> None:
     with storage_fails(how):
         answer = post("/oauth2/access_token", request_of)
     assert is_error(answer, 503, "temporarily_unavailable")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
 from click.testing import CliRunner, Result
 
@@ -237,7 +238,7 @@ def test_tables_can_be_made_and_deleted(run: Run) -> None:
     run("tables", "create")
     made = record(run("tables", "status", "--json"))
     assert all(table["as_expected"] for table in made)
-    assert [table["ttl"] for table in made] == [None, "expires_at", "expires_at", "expires_at"]
+    assert [table["problems"] for table in made] == [[]] * 4
     run("tables", "create", "--if-missing")
 
 
@@ -251,3 +252,20 @@ def test_an_unknown_stage_is_told(run: Run) -> None:
 )
 def test_help_is_there(run: Run, command: tuple[str, ...]) -> None:
     assert "Usage:" in run(*command, "--help").output
+
+
+def test_a_table_that_is_not_as_it_should_be_is_told(run: Run) -> None:
+    client = boto3.client("dynamodb", region_name="us-east-1")
+    client.update_time_to_live(
+        TableName="oauth-test-grants",
+        TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
+    )
+    tables = {table["table"]: table for table in record(run("tables", "status", "--json"))}
+    assert tables["oauth-test-grants"]["problems"] == ["no point-in-time recovery"]
+    assert tables["oauth-test-users"]["problems"] == ["no TTL", "no point-in-time recovery"]
+
+
+def test_prods_tables_are_protected_from_deletion(run: Run) -> None:
+    run("tables", "delete")
+    run("--stage", "prod", "tables", "create")
+    assert "protect" in run("--stage", "prod", "tables", "delete", fails=True).output.lower()

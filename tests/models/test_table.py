@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from pynamodb.exceptions import PutError
 
 from chalicelib.accounts import accounts
-from chalicelib.models.table import PATIENCE, StorageError, dynamodb
+from chalicelib.models.table import PATIENCE, StorageError, Table, dynamodb
 from tests.conftest import Time
 from tests.endpoints.test_client_assertion import Signer, signer
+from tests.endpoints.test_token_errors import refusal
 from tests.harness import EMAIL, App, Deployment, is_alive
 
 __all__ = ["signer"]
@@ -38,22 +40,20 @@ def lost_answers(operation: str) -> Iterator[list[str]]:
 @contextmanager
 def transaction_at_the_row(operation: str, times: int) -> Iterator[None]:
     """Let an operation meet a transaction so many times."""
-    body = b'{"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "x"}'
     left = [times]
 
-    def conflict(request: Any, **_: Any) -> AWSResponse | None:
+    def conflict(**_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
         if not left[0]:
             return None
         left[0] -= 1
-        raw = type("Raw", (), {"stream": lambda self: iter([body])})()
-        return AWSResponse(request.url, 400, {}, raw)
+        return refusal(400, "TransactionConflictException")
 
     events = dynamodb.client.meta.events
-    events.register_first(f"before-send.dynamodb.{operation}", conflict)
+    events.register_first(f"before-call.dynamodb.{operation}", conflict)
     try:
         yield
     finally:
-        events.unregister(f"before-send.dynamodb.{operation}", conflict)
+        events.unregister(f"before-call.dynamodb.{operation}", conflict)
 
 
 @pytest.fixture
@@ -120,3 +120,18 @@ def test_it_does_not_wait_for_ever(deployment: Deployment, app: App, monkeypatch
     assert account
     with transaction_at_the_row("PutItem", times=PATIENCE + 1), pytest.raises(StorageError):
         accounts.disable(account)
+
+
+def test_a_redemption_of_which_every_answer_got_lost_is_no_replay(
+    deployment: Deployment, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = deployment.code(app)
+    store = Table.save
+
+    def store_and_lose(row: Table, condition: Any = None, **options: Any) -> None:
+        store(row, condition, **options)
+        raise PutError("timed out")
+
+    monkeypatch.setattr(Table, "save", store_and_lose)
+    answer = app.exchange(code)
+    assert is_alive(answer.json["access_token"])

@@ -383,10 +383,7 @@ def test_a_form_that_leads_to_an_application_may_go_on_wherever_that_sends_the_b
 
 
 @pytest.mark.parametrize("how", ["throttled", "unreachable"])
-def test_failing_storage_is_a_page_that_says_so(
-    app: App, browser: Browser, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+def test_failing_storage_is_a_page_that_says_so(app: App, browser: Browser, how: str) -> None:
     page = browser.get(app.authorization_url())
     with storage_fails(how):
         answers = [

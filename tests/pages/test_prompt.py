@@ -226,3 +226,17 @@ def test_silent_authorization_yields_tokens_that_live(app: App, browser: Browser
     agree(app, browser)
     code = browser.get(app.authorization_url(prompt="none")).redirect_params["code"]
     assert is_alive(app.exchange(code).json["access_token"])
+
+
+def test_what_was_forgotten_does_not_come_back_with_the_next_consent(
+    deployment: Deployment, app: App, browser: Browser, time: Time
+) -> None:
+    agree(app, browser, scope="read write")
+    time.passes(1)
+    registration.disable(deployment.client(app))
+    registration.enable(deployment.client(app))
+    clients.forget()
+    time.passes(1)
+    agree(app, browser, scope="read")
+    assert "code" in browser.get(app.authorization_url(scope="read")).redirect_params
+    assert asks(browser.get(app.authorization_url(scope="write")))

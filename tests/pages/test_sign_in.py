@@ -61,3 +61,17 @@ def test_a_surprise_is_a_page_without_details(app: App, monkeypatch: pytest.Monk
     assert answer.status == 500
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "detail" not in answer.body
+
+
+@pytest.mark.parametrize(
+    "neighbour", ['prefs={"a":1}', "a=b c", "é=1", "foo", "path=/x", "a@b=1", "", "=", "session=other"]
+)
+def test_other_cookies_do_not_keep_anybody_out(app: App, neighbour: str) -> None:
+    browser = Browser()
+    page = browser.get(app.authorization_url())
+    name, _, value = neighbour.partition("=")
+    browser.cookies = {name: value} | browser.cookies
+    back = browser.submit(page, email=EMAIL, password=PASSWORD)
+    assert back.status == 303
+    browser.cookies = {name: value} | browser.cookies
+    assert ("decision", "allow") in browser.get(back.location).form.buttons

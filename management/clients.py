@@ -40,7 +40,7 @@ def command() -> None:
     show_default=True,
     help="authorization_code, refresh_token or client_credentials; repeatable.",
 )
-@click.option("--public", is_flag=True, help="It cannot keep a secret: a native or single-page application.")
+@click.option("--public", is_flag=True, help="It cannot keep a secret: a native application.")
 @click.option(
     "--auth-method",
     type=click.Choice(registration.AUTHENTICATION_METHODS),

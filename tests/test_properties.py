@@ -152,6 +152,7 @@ headers = st.one_of(
     st.sampled_from(["Basic", "Basic !!", "Bearer x", "Basic /////w==", "basic YTpi"]),
     st.tuples(st.text(max_size=20), st.text(max_size=20)).map(lambda pair: basic(*pair)["Authorization"]),
     st.binary(max_size=30).map(lambda raw: raw.decode("latin-1")),
+    st.text(max_size=20).map(lambda text: f"Basic {text}"),
 )
 
 

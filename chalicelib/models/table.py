@@ -26,7 +26,7 @@ TTL_ATTRIBUTE = "expires_at"
 """Rows without it stay. DynamoDB deletes late, so expiry is checked on read as well."""
 
 CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 1, 3, 2
-"""Seconds, seconds and count: at worst 12 seconds of waiting, well inside API Gateway's 29."""
+"""Seconds, seconds and count: at worst 12 seconds of waiting for one request; API Gateway waits for 29."""
 
 PATIENCE = 6
 """How often a write is repeated that met a transaction on its row: at worst for 1.3 seconds."""

@@ -53,11 +53,8 @@ def find_by_email(email: str) -> Account | None:
     email = normalize(email)
     if not _EMAIL.fullmatch(email):
         return None
-    try:
-        account_id = EmailAddress.get(email, EmailAddress.ITEM, consistent_read=True).account_id
-    except EmailAddress.DoesNotExist:
-        account_id = "nobody"
-    return Account.find(account_id)
+    address = EmailAddress.find(email, EmailAddress.ITEM)
+    return Account.of(address.account_id if address else "nobody")
 
 
 def set_password(account: Account, password: str) -> int:

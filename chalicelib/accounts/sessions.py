@@ -67,11 +67,8 @@ def find(credential: str | None, client_id: str) -> SignedIn | None:
     """
     if not credential or not credential.startswith(credentials.Kind.SESSION):
         return None
-    try:
-        session = BrowserSession.get(_key(credential), consistent_read=True)
-    except BrowserSession.DoesNotExist:
-        return None
-    if session.expires_at <= clock.now():
+    session = BrowserSession.find(_key(credential))
+    if session is None or session.expires_at <= clock.now():
         return None
     keys = [(session.user_id, Account.ITEM), (session.user_id, Consent.item_of(client_id))]
     rows = {type(row): row for row in UserRow.batch_get(keys, consistent_read=True)}

@@ -21,7 +21,7 @@ def me() -> Response:
     token = blueprint.current_request.context["authorizer"]
     try:
         client = Client.find(token["client_id"])
-        account = Account.find(token["user_id"]) if token["user_id"] else None
+        account = Account.of(token["user_id"]) if token["user_id"] else None
     except StorageError:
         return Response({"error": "temporarily_unavailable"}, {"Retry-After": "2"}, 503)
     members = {

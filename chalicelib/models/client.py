@@ -50,11 +50,3 @@ class Client(Row):
     def has_secret(self) -> bool:
         """Whether the client authenticates by a secret."""
         return self.token_endpoint_auth_method not in ("none", "private_key_jwt")
-
-    @classmethod
-    def find(cls, client_id: str) -> "Client | None":
-        """Read a client, consistently; None if there is none."""
-        try:
-            return cls.get(client_id, consistent_read=True)
-        except cls.DoesNotExist:
-            return None

@@ -85,14 +85,6 @@ class Grant(Row):
 
     by_client = GrantsByClient()
 
-    @classmethod
-    def find(cls, grant_id: str) -> "Grant | None":
-        """Read a grant, consistently; None if there is none."""
-        try:
-            return cls.get(grant_id, consistent_read=True)
-        except cls.DoesNotExist:
-            return None
-
 
 def client_shards(client_id: str) -> list[str]:
     """Return every key under which the index by client may hold grants of a client."""

@@ -42,14 +42,6 @@ class SignInThrottle(SessionRow, Row, discriminator="throttle"):
     failures = NumberAttribute(default=0)
     blocked_until = EpochSeconds()
 
-    @classmethod
-    def find(cls, key: str) -> "SignInThrottle | None":
-        """Read a row, consistently; None if there is none."""
-        try:
-            return cls.get(key, consistent_read=True)
-        except cls.DoesNotExist:
-            return None
-
 
 class BrowserSession(SessionRow, discriminator="browser"):
     """A browser in which somebody is signed in. Valid while the account's epoch is the same."""

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.connection import Connection
@@ -77,6 +77,14 @@ class Table(Model):
             table.connection = dynamodb
         return table
 
+    @classmethod
+    def find(cls, hash_key: str, range_key: str | None = None) -> Self | None:
+        """Read a row by its key, consistently; None if there is none."""
+        try:
+            return cls.get(hash_key, range_key, consistent_read=True)
+        except cls.DoesNotExist:
+            return None
+
     def save(
         self, condition: Condition | None = None, *, add_version_condition: bool = True
     ) -> dict[str, Any]:
@@ -144,12 +152,9 @@ class Row(Table):
         When an answer gets lost, the write is retried below us, and conflicts with itself; or
         the answers to the retries get lost as well.
         """
-        stored = type(self)(*self._get_hash_range_key_serialized_values())
-        try:
-            stored.refresh(consistent_read=True)
-        except self.DoesNotExist:
-            return False
-        return bool(stored.revision == self.revision)
+        hash_key, range_key = self._get_hash_range_key_serialized_values()
+        stored = type(self).find(hash_key, range_key)
+        return stored is not None and stored.revision == self.revision
 
 
 class Transaction(TransactWrite):

@@ -29,12 +29,9 @@ class Account(UserRow, Row, discriminator="account"):
     disabled_at = EpochSeconds(null=True)
 
     @classmethod
-    def find(cls, user_id: str) -> "Account | None":
-        """Read an account, consistently; None if there is none."""
-        try:
-            return cls.get(user_id, cls.ITEM, consistent_read=True)
-        except cls.DoesNotExist:
-            return None
+    def of(cls, user_id: str) -> "Account | None":
+        """Read the account of a person, consistently; None if there is none."""
+        return cls.find(user_id, cls.ITEM)
 
 
 class EmailAddress(UserRow, discriminator="email"):

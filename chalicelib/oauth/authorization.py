@@ -195,7 +195,7 @@ def allow(
         except Conflict:
             if grant.is_stored():
                 return _respond(request, {"code": code}, issuer)
-            current = Account.find(account.user_id)
+            current = Account.of(account.user_id)
             if current is None or current.disabled_at is not None or current.epoch != account.epoch:
                 raise AccountChanged from None
             time.sleep(0.02 * 2**attempt)

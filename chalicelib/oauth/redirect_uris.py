@@ -13,8 +13,6 @@ _LOOPBACK = re.compile(r"(http://(?:127(?:\.\d{1,3}){3}|\[::1\]|localhost))(?::\
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
 
-_DANGEROUS = {"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "ws", "wss", "ftp"}
-
 
 class InvalidRedirectURI(ValueError):
     """A redirect URI that may not be registered; the message says why."""
@@ -63,8 +61,6 @@ def _check_web(parts: SplitResult) -> None:
 
 
 def _check_private_use(parts: SplitResult, public: bool) -> None:
-    if parts.scheme in _DANGEROUS:
-        raise InvalidRedirectURI(f"the scheme {parts.scheme} is never a redirect URI")
     if not public:
         raise InvalidRedirectURI("it must use https: private-use schemes are for public clients only")
     if "." not in parts.scheme:

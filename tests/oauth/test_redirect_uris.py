@@ -47,10 +47,10 @@ REFUSED = {
     "https://app.example.com\\@evil.example/": "characters",
     "https://app.example.com/\n": "characters",
     "https://app.example.com/" + "x" * 2000: "longer",
-    "javascript:alert(1)": "never",
-    "data:text/html,x": "never",
-    "file:///etc/passwd": "never",
-    "ftp://app.example.com/": "never",
+    "javascript:alert(1)": "private-use",
+    "data:text/html,x": "private-use",
+    "file:///etc/passwd": "private-use",
+    "ftp://app.example.com/": "private-use",
 }
 
 

@@ -143,7 +143,7 @@ def theft(stage: Stage, _: int) -> Round:
 def disabling(stage: Stage, number: int) -> Round:
     """An account is disabled while eight threads complete authorizations in its name."""
     account = accounts.add(f"user-{number}@example.org", None)
-    signed_in = Account.find(account.user_id)
+    signed_in = Account.of(account.user_id)
     assert signed_in
     answers: list[Answer] = []
     disabled = threading.Event()

@@ -97,3 +97,11 @@ def test_allowing_takes_three(deployment: Deployment, app: App) -> None:
     with count_requests() as requests:
         assert browser.submit(page, decision="allow").status == 303
     assert requests == {"GetItem": 1, "BatchGetItem": 1, "TransactWriteItems": 1}
+
+
+def test_an_unknown_client_is_remembered_as_a_known_one_is(deployment: Deployment) -> None:
+    unknown = App("unknown", "secret")
+    for expected in (1, 0):
+        with count_requests() as requests:
+            assert unknown.token(grant_type="client_credentials").status == 401
+        assert requests.total() == expected

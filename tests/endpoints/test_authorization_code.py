@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from chalicelib.accounts import accounts
 from tests.conftest import Time
-from tests.harness import App, Deployment, is_alive
+from tests.harness import EMAIL, App, Deployment, is_alive
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -179,3 +180,11 @@ def test_scope_is_what_the_user_allowed_whatever_the_token_request_says(
 ) -> None:
     code = deployment.code(app, scope="read")
     assert app.exchange(code, scope="read write").json["scope"] == "read"
+
+
+def test_a_code_of_a_revoked_grant_yields_nothing(deployment: Deployment, app: App) -> None:
+    code = deployment.code(app)
+    account = accounts.find_by_email(EMAIL)
+    assert account
+    accounts.disable(account)
+    assert app.exchange(code).json["error"] == "invalid_grant"

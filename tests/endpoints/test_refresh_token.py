@@ -180,3 +180,12 @@ def test_public_clients_refresh_by_rotation_alone(deployment: Deployment) -> Non
 def test_what_was_never_a_refresh_token(app: App, token: str) -> None:
     error = app.refresh(token).json["error"]
     assert error == ("invalid_grant" if token else "invalid_request")
+
+
+def test_the_row_lives_as_long_as_its_refresh_token(
+    deployment: Deployment, app: App, first: Any, time: Time
+) -> None:
+    time.passes(10 * DAY)
+    app.refresh(first["refresh_token"])
+    (grant,) = deployment.snapshot()["grants"]
+    assert int(grant["expires_at"]["N"]) >= time.now + 90 * DAY

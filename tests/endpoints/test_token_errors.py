@@ -313,3 +313,15 @@ def test_failing_storage_is_temporary_and_changes_nothing(request_of: dict[str, 
     assert int(answer.headers["retry-after"]) > 0
     assert "secret detail" not in answer.body
     assert still_works(request_of)
+
+
+def test_a_surprise_is_a_server_error_without_details(
+    request_of: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def surprise(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("chalicelib.oauth.grants.token_request", surprise)
+    answer = post("/oauth2/token", request_of)
+    assert is_error(answer, 500, "server_error")
+    assert "secret detail" not in answer.body

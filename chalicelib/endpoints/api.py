@@ -15,7 +15,7 @@ MAX_NOTE = 1000
 """Characters."""
 
 
-@blueprint.route("/api/me", methods=["GET"], authorizer=bearer)
+@blueprint.route("/api/me", methods=["GET"], content_types=[], authorizer=bearer)
 def me() -> Response:
     """Tell whose account this is, which application asks, and what it may do."""
     token = blueprint.current_request.context["authorizer"]

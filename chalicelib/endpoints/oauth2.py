@@ -119,13 +119,17 @@ def introspect() -> Response:
     return json_response(introspection.introspect(_presented(request), http.form(request)))
 
 
-@blueprint.route("/.well-known/oauth-authorization-server", methods=["GET"], name="server_metadata")
+@blueprint.route(
+    "/.well-known/oauth-authorization-server", methods=["GET"], content_types=[], name="server_metadata"
+)
 def authorization_server_metadata() -> Response:
     """What the server tells about itself (RFC 8414)."""
     return _metadata(metadata.authorization_server)
 
 
-@blueprint.route("/.well-known/oauth-protected-resource", methods=["GET"], name="resource_metadata")
+@blueprint.route(
+    "/.well-known/oauth-protected-resource", methods=["GET"], content_types=[], name="resource_metadata"
+)
 def protected_resource_metadata() -> Response:
     """What the API beside us tells about itself (RFC 9728)."""
     return _metadata(metadata.protected_resource)

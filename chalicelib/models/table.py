@@ -98,13 +98,20 @@ class Table(Model):
         return _patiently(lambda: remove(condition, add_version_condition=add_version_condition))
 
 
+def _code(error: PynamoDBException) -> str | None:
+    """Return DynamoDB's code for an error; None if there was no answer to have one."""
+    response = getattr(error.cause, "response", None) or {}
+    code: str | None = response.get("Error", {}).get("Code")
+    return code
+
+
 def _patiently(write: Callable[[], Result]) -> Result:
     """Repeat a write while a transaction holds its row, which takes milliseconds."""
     for attempt in range(PATIENCE):
         try:
             return write()
         except (PutError, DeleteError) as error:
-            if error.cause_response_code != "TransactionConflictException":
+            if _code(error) != "TransactionConflictException":
                 raise
             time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 (jitter, no secret)
     return write()
@@ -133,7 +140,7 @@ class Row(Table):
         except PutError as error:
             if self.is_stored():
                 return
-            if error.cause_response_code == "ConditionalCheckFailedException":
+            if _code(error) == "ConditionalCheckFailedException":
                 raise Conflict from None
             raise
 

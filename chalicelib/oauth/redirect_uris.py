@@ -9,7 +9,7 @@ from chalicelib.models.client import Client
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21\x23-\x3B\x3D\x3F-\x5B\x5D\x5F\x61-\x7A\x7E]+")
 """A scheme, and only characters that a URI may have (RFC 3986 section 2)."""
 
-_LOOPBACK = re.compile(r"(http://(?:127(?:\.\d{1,3}){3}|\[::1\]|localhost))(?::\d{1,5})?([/?].*)?")
+_LOOPBACK = re.compile(r"(http://(?:127(?:\.[0-9]{1,3}){3}|\[::1\]|localhost))(?::[0-9]{1,5})?([/?].*)?")
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
 

@@ -7,13 +7,13 @@ from chalicelib.pages.rendering import asset
 blueprint = Blueprint(__name__)
 
 
-@blueprint.route("/static/style.css", methods=["GET"], name="style")
+@blueprint.route("/static/style.css", methods=["GET"], content_types=[], name="style")
 def style() -> Response:
     """Serve the stylesheet."""
     return _serve("style.css", "text/css; charset=utf-8")
 
 
-@blueprint.route("/static/form_post.js", methods=["GET"], name="form_post")
+@blueprint.route("/static/form_post.js", methods=["GET"], content_types=[], name="form_post")
 def form_post() -> Response:
     """Serve the script."""
     return _serve("form_post.js", "text/javascript; charset=utf-8")

@@ -27,7 +27,7 @@ _EXPIRED = "This page was open for too long, or came from elsewhere. Please deci
 _UNDECIDED = "Please choose one of the two buttons."
 
 
-@blueprint.route("/oauth2/authorize", methods=["GET"])
+@blueprint.route("/oauth2/authorize", methods=["GET"], content_types=[])
 @guarded(blueprint)
 def ask() -> Response:
     """Show the consent page, or the sign-in form before it, or neither if nothing is to be asked."""

@@ -1,0 +1,56 @@
+"""Runs the operator's command line in this process."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import pytest
+from click.testing import CliRunner, Result
+
+from management.cli import manage
+from tests.harness import Deployment
+
+
+class CommandLine:
+    """What an operator types, and what comes back."""
+
+    def run(self, *arguments: str, typed: str = "") -> Result:
+        """Run a command, which may fail."""
+        return CliRunner().invoke(manage, list(arguments), input=typed)
+
+    def text(self, *arguments: str, typed: str = "") -> str:
+        """Run a command that succeeds, and return what it prints."""
+        result = self.run(*arguments, typed=typed)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def json(self, *arguments: str, typed: str = "") -> Any:
+        """Run a command that succeeds, and return the JSON that it prints."""
+        return json.loads(self.text(*arguments, "--json", typed=typed))
+
+    def refused(self, *arguments: str, typed: str = "") -> str:
+        """Run a command that fails, and return the reason: one line, no traceback."""
+        result = self.run(*arguments, typed=typed)
+        assert result.exit_code == 1, result.output
+        assert isinstance(result.exception, SystemExit)
+        assert result.stdout == ""
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("Error: ")
+        return line
+
+
+@pytest.fixture
+def manager(deployment: Deployment, change_setting: Callable[[str, object], None]) -> Iterator[CommandLine]:
+    """Return the command line of a deployment whose functions forget clients at once."""
+    change_setting("client_cache_lifetime", 0)
+    with mock.patch.dict(os.environ):
+        yield CommandLine()
+
+
+@pytest.fixture
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands believe that somebody is there to answer."""
+    stdin = mock.Mock(isatty=lambda: True)
+    monkeypatch.setattr("management.options.sys", mock.Mock(stdin=stdin))

@@ -6,3 +6,8 @@ import time
 def now() -> int:
     """Return the current time in epoch seconds."""
     return int(time.time())
+
+
+def day(epoch_seconds: int) -> str:
+    """Return the day of a point in time, in UTC, as ISO 8601."""
+    return time.strftime("%Y-%m-%d", time.gmtime(epoch_seconds))

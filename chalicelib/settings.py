@@ -51,6 +51,16 @@ class Settings:
     platform_name: str = _text("Community Maps", r".{1,80}", "1 to 80 characters")
     """The platform's name on the pages."""
 
+    platform_logo: str = _text(
+        "",
+        r"(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[^\s\"'<>;,]*|data:image/[a-z+.-]+;base64,[A-Za-z0-9+/=]+)?",
+        "an https URL or a data: URI of an image, in base64",
+    )
+    """An image beside the name."""
+
+    accent_color: str = _text("#0b5d91", r"#[0-9A-Fa-f]{6}", "a colour as #0b5d91")
+    """Of buttons and links. It is darkened or lightened as far as it has to be to be readable."""
+
     scopes: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType(
             {
@@ -77,7 +87,9 @@ class Settings:
     """Whether confidential clients must use PKCE too (RFC 9700 section 2.1.1). Public ones always must."""
 
     session_lifetime: int = _seconds(12 * HOUR, MINUTE, 90 * DAY)
-    """How long a browser stays signed in."""
+    """How long a browser stays signed in at most."""
+    session_idle_lifetime: int = _seconds(2 * HOUR, MINUTE, 90 * DAY)
+    """How long a browser stays signed in that shows none of our pages."""
 
     client_cache_lifetime: int = _seconds(5, 0, 5 * MINUTE)
     """How long a warm function may go on with what it knows of a client."""

@@ -51,6 +51,7 @@ def command() -> None:
 )
 @click.option("--may-introspect", is_flag=True, help="It may ask what other applications' tokens stand for.")
 @click.option("--owner", metavar="EMAIL", help="The account that it belongs to.")
+@click.option("--unverified", is_flag=True, help="Tell users that you do not know who is behind it.")
 @json_option
 def add(
     name: str,
@@ -62,6 +63,7 @@ def add(
     jwks: TextIO | None,
     may_introspect: bool,
     owner: str | None,
+    unverified: bool,
     as_json: bool,
 ) -> None:
     """Register an application. Its secret is printed this once, and stored as a hash."""
@@ -77,7 +79,7 @@ def add(
         may_introspect=may_introspect,
     )
     try:
-        client, secret = registration.register(metadata, owner=_owner_id(owner))
+        client, secret = registration.register(metadata, _owner_id(owner), verified=not unverified)
     except InvalidClientMetadata as error:
         raise click.ClickException(str(error)) from None
     show(_record(client) | ({"client_secret": secret} if secret else {}), as_json)
@@ -188,5 +190,6 @@ def _record(client: Client) -> dict[str, Any]:
         "may_introspect": client.may_introspect,
         "owner": client.owner,
         "created_at": when(client.created_at),
+        "verified_at": when(client.verified_at),
         "disabled_at": when(client.disabled_at),
     }

@@ -60,36 +60,76 @@ class Answer:
         return dict(parse_qsl(urlsplit(self.location).query, strict_parsing=True))
 
     @cached_property
+    def forms(self) -> "list[Form]":
+        """The forms of the page, less the button that signs out."""
+        return Form.all_of(self.body)
+
+    @cached_property
     def form(self) -> "Form":
-        return Form.of(self.body)
+        """The one form of the page."""
+        (form,) = self.forms
+        return form
 
 
 @dataclass
-class Form(HTMLParser):
-    """The one form of a page."""
+class Form:
+    """A form of a page."""
 
-    action: str = ""
-    method: str = ""
+    action: str
+    method: str
     fields: dict[str, str] = field(default_factory=dict)
+    """What is sent if nobody touches it."""
     buttons: list[tuple[str, str]] = field(default_factory=list)
 
-    @classmethod
-    def of(cls, html: str) -> "Form":
-        form = cls()
-        HTMLParser.__init__(form)
-        form.feed(html)
-        assert form.method, html
+    @staticmethod
+    def all_of(html: str) -> "list[Form]":
+        parser = _FormParser()
+        parser.feed(html)
+        return [form for form in parser.forms if not form.action.endswith("/sign-out")]
+
+    @staticmethod
+    def of(html: str) -> "Form":
+        (form,) = Form.all_of(html)
         return form
+
+
+class _FormParser(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self._text_of: str | None = None
+        self._select: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
-            assert not self.method, "more than one form"
-            self.action, self.method = attributes["action"], attributes["method"]
+            self.forms.append(Form(attributes["action"], attributes["method"]))
         elif tag == "input":
-            self.fields[attributes["name"]] = attributes.get("value", "")
+            if attributes.get("type") not in ("checkbox", "radio") or "checked" in attributes:
+                self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
+        elif tag == "textarea":
+            self._text_of = attributes["name"]
+            self.forms[-1].fields[self._text_of] = ""
+        elif tag == "select":
+            self._select = attributes["name"]
+        elif (
+            tag == "option"
+            and self._select
+            and ("selected" in attributes or self._select not in self.forms[-1].fields)
+        ):
+            self.forms[-1].fields[self._select] = attributes["value"]
         elif tag == "button" and "name" in attributes:
-            self.buttons.append((attributes["name"], attributes["value"]))
+            self.forms[-1].buttons.append((attributes["name"], attributes["value"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._text_of = None
+        elif tag == "select":
+            self._select = None
+
+    def handle_data(self, data: str) -> None:
+        if self._text_of:
+            self.forms[-1].fields[self._text_of] += data
 
 
 def event(
@@ -150,10 +190,11 @@ class Browser:
     def get(self, url: str) -> Answer:
         return self._go("GET", url)
 
-    def submit(self, page: Answer, **fields: str) -> Answer:
-        """Fill in the form of a page and send it."""
-        body = urlencode(page.form.fields | fields)
-        return self._go("POST", urljoin(self.url, page.form.action), body)
+    def submit(self, page: Answer, form: "Form | None" = None, /, **fields: str) -> Answer:
+        """Fill in a form of a page, by default the one there is, and send it."""
+        form = form or page.form
+        body = urlencode(form.fields | fields)
+        return self._go("POST", urljoin(self.url, form.action), body)
 
     def _go(self, method: str, url: str, body: str | None = None) -> Answer:
         self.url = url
@@ -167,6 +208,8 @@ class Browser:
         for cookie in answer.set_cookies:
             name, _, value = cookie.partition(";")[0].partition("=")
             self.cookies[name] = value
+            if "; Max-Age=0" in cookie:
+                del self.cookies[name]
         return answer
 
 
@@ -261,6 +304,7 @@ class Deployment:
         scope: str = "read write",
         public: bool = False,
         may_introspect: bool = False,
+        verified: bool = True,
     ) -> App:
         metadata = ClientMetadata(
             client_name=name,
@@ -270,7 +314,7 @@ class Deployment:
             token_endpoint_auth_method="none" if public else None,
             may_introspect=may_introspect,
         )
-        client, secret = registration.register(metadata)
+        client, secret = registration.register(metadata, verified=verified)
         return App(client.client_id, secret, redirect_uris[0] if redirect_uris else CALLBACK)
 
     def client(self, app: App) -> Client:

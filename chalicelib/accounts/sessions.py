@@ -46,6 +46,11 @@ def sign_in(email: str, password: str, address: str) -> str | None:
         attempt.failed()
         return None
     attempt.succeeded()
+    return start(account)
+
+
+def start(account: Account) -> str:
+    """Sign a person in, who has proved who they are, and return the credential of the new session."""
     credential = credentials.new(credentials.Kind.SESSION)
     now = clock.now()
     BrowserSession(
@@ -53,13 +58,20 @@ def sign_in(email: str, password: str, address: str) -> str | None:
         user_id=account.user_id,
         epoch=account.epoch,
         signed_in_at=now,
+        last_used_at=now,
         expires_at=now + settings.session_lifetime,
     ).save()
     return credential
 
 
-def find(credential: str | None, client_id: str) -> SignedIn | None:
-    """Return who is signed in, or None.
+def end(credential: str) -> None:
+    """Sign a browser out."""
+    if credential.startswith(credentials.Kind.SESSION):
+        BrowserSession(_key(credential)).delete()
+
+
+def find(credential: str | None, client_id: str | None = None) -> SignedIn | None:
+    """Return who is signed in, or None. The session's idle lifetime starts anew.
 
     Args:
         credential: the cookie's.
@@ -67,10 +79,12 @@ def find(credential: str | None, client_id: str) -> SignedIn | None:
     """
     if not credential or not credential.startswith(credentials.Kind.SESSION):
         return None
-    session = BrowserSession.find(_key(credential))
-    if session is None or session.expires_at <= clock.now():
+    session = BrowserSession.use(_key(credential), clock.now(), settings.session_idle_lifetime)
+    if session is None:
         return None
-    keys = [(session.user_id, Account.ITEM), (session.user_id, Consent.item_of(client_id))]
+    keys = [(session.user_id, Account.ITEM)]
+    if client_id is not None:
+        keys.append((session.user_id, Consent.item_of(client_id)))
     rows = {type(row): row for row in UserRow.batch_get(keys, consistent_read=True)}
     account, consent = rows.get(Account), rows.get(Consent)
     if not isinstance(account, Account) or account.disabled_at is not None or account.epoch != session.epoch:

@@ -24,6 +24,12 @@ class Client(Row):
 
     client_id = UnicodeAttribute(hash_key=True)
     client_name = UnicodeAttribute()
+    description = UnicodeAttribute(null=True)
+    """What it is, in its developer's words."""
+    client_uri = UnicodeAttribute(null=True)
+    """Its homepage."""
+    application_type = UnicodeAttribute(null=True)
+    """What its developer called it (`applications.TYPES`)."""
     redirect_uris: ListAttribute[str] = ListAttribute(default=list)
     grant_types: ListAttribute[str] = ListAttribute()
     scope = UnicodeAttribute()
@@ -37,6 +43,8 @@ class Client(Row):
     owner = UnicodeAttribute(null=True)
     """The user id of the account that it belongs to."""
     created_at = EpochSeconds()
+    verified_at = EpochSeconds(null=True)
+    """When the platform has looked at who is behind it. Ends when the owner changes what users see."""
     disabled_at = EpochSeconds(null=True)
     enabled_at = EpochSeconds(null=True)
     """When it was last enabled again. What users agreed to before is forgotten."""

@@ -50,3 +50,17 @@ class BrowserSession(SessionRow, discriminator="browser"):
     epoch = NumberAttribute()
     signed_in_at = EpochSeconds()
     """When the password was last given (`auth_time`)."""
+    last_used_at = EpochSeconds()
+
+    @classmethod
+    def use(cls, key: str, now: int, idle_lifetime: int) -> "BrowserSession | None":
+        """Read a session that is not over, and note that it is in use: one request.
+
+        Args:
+            key: of its row.
+            now: in epoch seconds.
+            idle_lifetime: how long, in seconds, it may have been unused.
+        """
+        session = cls(key)
+        alive = (cls.expires_at > now) & (cls.last_used_at > now - idle_lifetime)
+        return session if session.update_if(alive, cls.last_used_at.set(now)) else None

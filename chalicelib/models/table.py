@@ -12,8 +12,9 @@ from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.connection import Connection
 from pynamodb.connection.table import TableConnection
 from pynamodb.constants import NUMBER
-from pynamodb.exceptions import DeleteError, PutError, PynamoDBException, TransactWriteError
+from pynamodb.exceptions import DeleteError, PutError, PynamoDBException, TransactWriteError, UpdateError
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
@@ -97,6 +98,23 @@ class Table(Model):
         remove = super().delete
         return _patiently(lambda: remove(condition, add_version_condition=add_version_condition))
 
+    def update_if(self, condition: Condition, *actions: Action) -> bool:
+        """Change a row where it is, by one request, and read what it is then.
+
+        Returns:
+            False, and nothing was changed, if the condition does not hold.
+
+        Raises:
+            StorageError: DynamoDB did not answer as it should.
+        """
+        try:
+            _patiently(lambda: self.update(list(actions), condition))
+        except UpdateError as error:
+            if _code(error) == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
 
 def _code(error: PynamoDBException) -> str | None:
     """Return DynamoDB's code for an error; None if there was no answer to have one."""
@@ -110,7 +128,7 @@ def _patiently(write: Callable[[], Result]) -> Result:
     for attempt in range(PATIENCE):
         try:
             return write()
-        except (PutError, DeleteError) as error:
+        except (PutError, DeleteError, UpdateError) as error:
             if _code(error) != "TransactionConflictException":
                 raise
             time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 (jitter, no secret)

@@ -1,6 +1,6 @@
 """The table `users`: one partition for each person, with the account and what it consented to."""
 
-from pynamodb.attributes import DiscriminatorAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, DiscriminatorAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.models.table import EpochSeconds, Row, Table, table_name
 
@@ -25,6 +25,8 @@ class Account(UserRow, Row, discriminator="account"):
     password_hash = UnicodeAttribute(null=True)
     epoch = NumberAttribute(default=0)
     """Counts up whenever all sessions must end: a new password, the account disabled or enabled."""
+    is_operator = BooleanAttribute(default=False)
+    """Whether this person may look after other people's applications."""
     created_at = EpochSeconds()
     disabled_at = EpochSeconds(null=True)
 
@@ -61,3 +63,21 @@ class UserGrant(UserRow, discriminator="grant"):
     grant_id = UnicodeAttribute()
     client_id = UnicodeAttribute()
     expires_at = EpochSeconds()
+
+    @staticmethod
+    def items_of(client_id: str | None = None) -> str:
+        """Return how the range keys start of all pointers, or of those to the grants of one client."""
+        return "grant#" if client_id is None else f"grant#{client_id}#"
+
+
+class UserApplication(UserRow, discriminator="application"):
+    """Points to a client that this person registered."""
+
+    ITEMS = "application#"
+
+    client_id = UnicodeAttribute()
+
+    @classmethod
+    def item_of(cls, client_id: str) -> str:
+        """Return the range key of the pointer to a client."""
+        return cls.ITEMS + client_id

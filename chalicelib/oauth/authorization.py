@@ -65,7 +65,8 @@ class AuthorizationResponse:
 class ErrorRedirect(Exception):
     """An error that the application gets to know (RFC 6749 section 4.1.2.1)."""
 
-    def __init__(self, response: AuthorizationResponse) -> None:
+    def __init__(self, client: Client, response: AuthorizationResponse) -> None:
+        self.client = client
         self.response = response
         super().__init__(response.members["error"])
 
@@ -103,7 +104,8 @@ def read_request(parameters: Parameters, issuer: str) -> AuthorizationRequest:
         )
     except OAuthError as error:
         members = _members(error.members(), state, issuer)
-        raise ErrorRedirect(AuthorizationResponse(redirect_uri, response_mode, members)) from None
+        response = AuthorizationResponse(redirect_uri, response_mode, members)
+        raise ErrorRedirect(client, response) from None
 
 
 def _read_target(parameters: Parameters) -> tuple[Client, str]:
@@ -159,8 +161,13 @@ def needs_consent(request: AuthorizationRequest, consent: Consent | None) -> boo
 
 
 def _remembered(client: Client, consent: Consent | None) -> list[str]:
-    """Return the scopes that a user agreed to, less what was forgotten when the client was disabled."""
-    if consent is None or consent.granted_at <= (client.enabled_at or 0):
+    """Return the scopes that a user agreed to, with this client as it is.
+
+    What was agreed to before it was disabled, or was deleted and made again, is forgotten.
+    """
+    if consent is None or consent.granted_at < client.created_at:
+        return []
+    if consent.granted_at <= (client.enabled_at or 0):
         return []
     return list(consent.scope.split(" "))
 
@@ -247,7 +254,7 @@ def _store(grant: Grant, client: Client, account: Account, consent: Consent | No
         transaction.save(
             UserGrant(
                 account.user_id,
-                f"grant#{grant.client_id}#{grant.grant_id}",
+                UserGrant.items_of(grant.client_id) + grant.grant_id,
                 grant_id=grant.grant_id,
                 client_id=grant.client_id,
                 expires_at=grant.expires_at + longest_access(client),

@@ -38,12 +38,15 @@ class ClientMetadata:
         return self.token_endpoint_auth_method == "none"
 
 
-def register(metadata: ClientMetadata, owner: str | None = None) -> tuple[Client, str | None]:
+def register(
+    metadata: ClientMetadata, owner: str | None = None, *, verified: bool = False
+) -> tuple[Client, str | None]:
     """Register a client.
 
     Args:
         metadata: what it is.
         owner: the user id of the account that it belongs to.
+        verified: whether the platform has looked at who is behind it.
 
     Returns:
         The client and its secret, which is told this once; None if it authenticates without.
@@ -63,6 +66,7 @@ def register(metadata: ClientMetadata, owner: str | None = None) -> tuple[Client
         may_introspect=metadata.may_introspect,
         owner=owner,
         created_at=clock.now(),
+        verified_at=clock.now() if verified else None,
     )
     secret = _add_secret(client) if client.has_secret else None
     client.write()

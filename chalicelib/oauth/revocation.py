@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
+from chalicelib import clock
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant, client_shards
 from chalicelib.models.user import Consent, UserGrant
@@ -70,29 +71,29 @@ def revoke_grant(grant_id: str, because: str) -> bool:
     Returns:
         Whether it was alive until now.
     """
-
-    def end(grant: Grant) -> bool | Unchanged[bool]:
-        if grant.revoked_at is not None:
-            return Unchanged(False)
-        tokens.revoke(grant, because)
-        return True
-
-    try:
-        return transition(grant_id, end)
-    except GrantNotFound:
-        return False
+    return Grant.revoke(grant_id, clock.now(), because)
 
 
-def revoke_grants_of_user(user_id: str, because: str) -> Iterator[str]:
-    """Revoke all that was granted in a user's name, and yield the id of each grant that ended.
+def revoke_grants_of_user(user_id: str, because: str, client_id: str | None = None) -> Iterator[str]:
+    """Revoke what was granted in a user's name, and yield the id of each grant that ended.
 
     What the user agreed to is forgotten as well, or the next visit to an application would grant
     it again unasked. Reads consistently: what was granted before is among it, always.
+
+    Args:
+        user_id: whose.
+        because: the reason, for those who look at the grants later.
+        client_id: of the one client whose grants end; None: all.
     """
-    for consent in Consent.query(user_id, Consent.item.startswith("consent#"), consistent_read=True):
+    consents = (
+        Consent.item.startswith("consent#")
+        if client_id is None
+        else (Consent.item == Consent.item_of(client_id))
+    )
+    for consent in Consent.query(user_id, consents, consistent_read=True):
         consent.delete()
-    pointers = UserGrant.query(user_id, UserGrant.item.startswith("grant#"), consistent_read=True)
-    for pointer in pointers:
+    of_client = UserGrant.item.startswith(UserGrant.items_of(client_id))
+    for pointer in UserGrant.query(user_id, of_client, consistent_read=True):
         if revoke_grant(pointer.grant_id, because):
             yield pointer.grant_id
 
@@ -104,6 +105,6 @@ def revoke_grants_of_client(client: Client, because: str) -> Iterator[str]:
     functions may know it as enabled. The index by client lags behind by a moment, too.
     """
     for shard in client_shards(client.client_id):
-        for found in Grant.by_client.query(shard):
+        for found in Grant.by_client.query(shard, filter_condition=Grant.revoked_at.does_not_exist()):
             if revoke_grant(found.grant_id, because):
                 yield found.grant_id

@@ -48,3 +48,12 @@ def narrowed(scope: str, granted: str, too_much: str) -> str:
     if not set(tokens) <= set(granted.split(" ")):
         raise InvalidScope(too_much)
     return " ".join(tokens)
+
+
+def optional(scope: str) -> set[str]:
+    """Return what a user may leave out who allows a scope: all but the default scope of this server.
+
+    (RFC 6749 section 3.3: the server may ignore the scope partially; the response tells.)
+    """
+    tokens = scope.split(" ")
+    return set(tokens) - set(settings.default_scope.split()) if len(tokens) > 1 else set()

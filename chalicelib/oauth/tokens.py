@@ -49,6 +49,7 @@ def new_grant(client_id: str, scope: str, user_id: str | None = None) -> Grant:
         user_id=user_id,
         scope=scope,
         created_at=now,
+        issued_on=clock.day(now),
         expires_at=now,
     )
 
@@ -65,6 +66,7 @@ def add_access_token(grant: Grant, token: str, scope: str) -> AccessToken:
     valid = [old for old in grant.access_tokens if old.expires_at > now]
     grant.access_tokens = [*valid, issued][-MAX_ACCESS_TOKENS:]
     grant.expires_at = max(grant.expires_at, issued.expires_at)
+    grant.issued_on, grant.last_issued_at = clock.day(now), now
     return issued
 
 

@@ -1,13 +1,15 @@
 """The authorization page: who asks, for what, and the user's yes or no (RFC 6749 section 3.1)."""
 
-from urllib.parse import urlencode, urlsplit
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 from chalice import Blueprint, Response
 from chalice.app import Request
 
+from chalicelib import clock
 from chalicelib.accounts.sessions import SignedIn
 from chalicelib.endpoints import http
-from chalicelib.oauth import authorization
+from chalicelib.oauth import authorization, scopes
 from chalicelib.oauth.authorization import (
     AccountChanged,
     AuthorizationRequest,
@@ -15,16 +17,30 @@ from chalicelib.oauth.authorization import (
     ErrorRedirect,
 )
 from chalicelib.oauth.errors import AccessDenied, ConsentRequired, LoginRequired, OAuthError
+from chalicelib.oauth.parameters import Parameters
+from chalicelib.pages import texts
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
-from chalicelib.pages.rendering import error_page, page, redirect
+from chalicelib.pages.rendering import error_page, host_of, page, redirect
 from chalicelib.pages.sign_in import sign_in_page
-from chalicelib.settings import DAY, settings
+from chalicelib.settings import settings
 
 blueprint = Blueprint(__name__)
 
-_EXPIRED = "This page was open for too long, or came from elsewhere. Please decide again."
-_UNDECIDED = "Please choose one of the two buttons."
+
+@dataclass(frozen=True)
+class Permission:
+    """A scope on the consent page."""
+
+    scope: str
+    description: str
+    optional: bool
+    ticked: bool
+
+    @property
+    def field(self) -> str:
+        """The name of its box, if it has one."""
+        return f"allow:{self.scope}"
 
 
 @blueprint.route("/oauth2/authorize", methods=["GET"], content_types=[])
@@ -60,13 +76,16 @@ def decide() -> Response:
     if signed_in is None:
         return _sign_in(request, asked, browser)
     if not browser.sent(form.get("csrf_token")):
-        return _consent_page(request, asked, browser, signed_in, status=403, problem=_EXPIRED)
+        return _consent_page(request, asked, browser, signed_in, status=403, problem="expired")
     decision = form.get("decision")
     if decision == "deny":
         return _refuse(request, asked, AccessDenied())
     if decision != "allow":
-        return _consent_page(request, asked, browser, signed_in, status=400, problem=_UNDECIDED)
-    return _allow(request, asked, browser, signed_in)
+        return _consent_page(request, asked, browser, signed_in, status=400, problem="undecided")
+    allowed = [item.scope for item in _permissions(asked, form) if item.ticked]
+    if not allowed:
+        return _consent_page(request, asked, browser, signed_in, status=400, problem="nothing_ticked")
+    return _allow(request, replace(asked, scope=" ".join(allowed)), browser, signed_in)
 
 
 def _read(request: Request) -> AuthorizationRequest | Response:
@@ -76,7 +95,7 @@ def _read(request: Request) -> AuthorizationRequest | Response:
     except OAuthError as error:
         return error_page(request, 400, error.description)
     except ErrorRedirect as refused:
-        return _send_back(request, refused.response)
+        return _send_back_with_care(request, refused)
 
 
 def _allow(request: Request, asked: AuthorizationRequest, browser: Browser, signed_in: SignedIn) -> Response:
@@ -105,6 +124,39 @@ def _send_back(request: Request, response: AuthorizationResponse) -> Response:
     )
 
 
+def _send_back_with_care(request: Request, refused: ErrorRedirect) -> Response:
+    """Send the browser back with an error that no user has seen.
+
+    Anybody may have registered an application that is not verified, to have us redirect wherever
+    they like: there, the user decides (RFC 9700 section 4.11.2).
+    """
+    if refused.client.verified_at is not None:
+        return _send_back(request, refused.response)
+    return page(
+        request,
+        "refused.html",
+        status=400,
+        client=refused.client,
+        description=refused.response.members["error_description"],
+        location=refused.response.location,
+        returns_to=host_of(refused.response.redirect_uri),
+    )
+
+
+def _permissions(asked: AuthorizationRequest, form: Parameters | None = None) -> list[Permission]:
+    """Return what the user is asked for; all of it ticked, or what was ticked in a form."""
+    optional = scopes.optional(asked.scope)
+    return [
+        Permission(
+            scope,
+            settings.scopes[scope],
+            scope in optional,
+            scope not in optional or form is None or form.get(f"allow:{scope}") is not None,
+        )
+        for scope in asked.scope.split(" ")
+    ]
+
+
 def _consent_page(
     request: Request,
     asked: AuthorizationRequest,
@@ -121,11 +173,12 @@ def _consent_page(
         action=_own_url(request),
         csrf_token=browser.csrf_token,
         client=asked.client,
+        homepage=host_of(asked.client.client_uri) if asked.client.client_uri else None,
         email=signed_in.account.email,
-        permissions=[settings.scopes[scope] for scope in asked.scope.split(" ")],
-        days=-(-authorization.longest_access(asked.client) // DAY),
-        returns_to=urlsplit(asked.redirect_uri).netloc or asked.redirect_uri,
-        problem=problem,
+        permissions=_permissions(asked),
+        until=texts.date(clock.now() + authorization.longest_access(asked.client)),
+        returns_to=host_of(asked.redirect_uri),
+        problem=texts.html(f"consent.{problem}") if problem else None,
     )
 
 

@@ -35,8 +35,8 @@ class Browser:
         known = bool(_VALUE.fullmatch(value))
         return cls(value if known else _anonymous(), not known, secure)
 
-    def signed_in(self, client_id: str) -> SignedIn | None:
-        """Return who is signed in, with their consent to a client; or None."""
+    def signed_in(self, client_id: str | None = None) -> SignedIn | None:
+        """Return who is signed in, with their consent to a client if one is named; or None."""
         return None if self.is_new else sessions.find(self.cookie, client_id)
 
     @property
@@ -54,13 +54,41 @@ class Browser:
 
     def set_cookie(self, value: str) -> str:
         """Return the `Set-Cookie` header that gives the browser this value."""
-        attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if self.secure else "")
-        return f"{_name(self.secure)}={value}{attributes}"
+        return _set_cookie(_name(self.secure), value, self.secure)
+
+    def sign_out(self) -> str:
+        """Return the `Set-Cookie` header that gives the browser a cookie that means nothing."""
+        return self.set_cookie(_anonymous())
+
+    def set_notice(self, notice: str) -> str:
+        """Return the `Set-Cookie` header that has the next page show a notice."""
+        return _set_cookie(_name(self.secure, NOTICE), notice, self.secure)
 
 
-def _name(secure: bool) -> str:
+NOTICE = "notice"
+
+
+def read_notice(request: Request) -> tuple[str, tuple[str, ...]]:
+    """Return which notice a page shows, if any, and the `Set-Cookie` headers that end it.
+
+    It travels in a cookie, not in the URL, so that a link from elsewhere cannot make us say
+    anything.
+    """
+    secure = http.issuer(request).startswith("https:")
+    name = _name(secure, NOTICE)
+    notice = http.cookie(request, name)
+    if not notice:
+        return "", ()
+    return notice, (_set_cookie(name, "", secure) + "; Max-Age=0",)
+
+
+def _set_cookie(name: str, value: str, secure: bool) -> str:
+    return f"{name}={value}; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
+
+
+def _name(secure: bool, name: str = "session") -> str:
     """`__Host-` binds the cookie to this very host; it needs https."""
-    return "__Host-session" if secure else "session"
+    return f"__Host-{name}" if secure else name
 
 
 def _anonymous() -> str:

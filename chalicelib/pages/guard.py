@@ -6,37 +6,41 @@ from collections.abc import Callable
 
 from chalice import Blueprint, Response
 
-from chalicelib.models.table import StorageError
+from chalicelib.models.table import Conflict, StorageError
 from chalicelib.oauth.errors import OAuthError, TemporarilyUnavailable
+from chalicelib.pages import texts
 from chalicelib.pages.rendering import error_page
 
 log = logging.getLogger(__name__)
 
-_BUSY = "The server is busy. Nothing was changed; reload the page to try again."
-_BROKEN = "The server met an unexpected condition. Reload the page to try again."
-
-View = Callable[[], Response]
+View = Callable[..., Response]
 
 
 def guarded(blueprint: Blueprint) -> Callable[[View], View]:
-    """Turn errors into pages: malformed forms into 400, failing storage into 503, surprises into 500."""
+    """Turn errors into pages.
+
+    Malformed forms into 400, what somebody else changed at the same time into 409, failing
+    storage into 503, surprises into 500.
+    """
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
-        def guarded_view() -> Response:
+        def guarded_view(**captured: str) -> Response:
             request = blueprint.current_request
             try:
-                return view()
+                return view(**captured)
             except (StorageError, TemporarilyUnavailable):
                 log.exception("storage failed")
-                response = error_page(request, 503, _BUSY)
+                response = error_page(request, 503, texts.html("error.busy"))
                 response.headers["Retry-After"] = str(TemporarilyUnavailable.RETRY_AFTER)
                 return response
+            except Conflict:
+                return error_page(request, 409, texts.html("error.changed"))
             except OAuthError as error:
                 return error_page(request, 400, error.description)
             except Exception:
                 log.exception("unexpected error")
-                return error_page(request, 500, _BROKEN)
+                return error_page(request, 500, texts.html("error.broken"))
 
         return guarded_view
 

@@ -1,21 +1,19 @@
 """Templates to responses, with the headers that every page has."""
 
 import functools
+import hashlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from chalice.app import Request, Response
 
 from chalicelib.endpoints import http
+from chalicelib.pages import texts, theme
+from chalicelib.pages.browser import read_notice
 from chalicelib.settings import settings
 
 _FOLDER = Path(__file__).parent
-
-STATUS_TITLES = {
-    400: "This request does not work",
-    500: "Something went wrong",
-    503: "Please try again in a moment",
-}
 
 
 def page(
@@ -39,10 +37,21 @@ def page(
             sends the browser. Browsers hold every redirect that follows a form against
             `form-action`, so no list of ours would be long enough.
         scripted: whether the page may run our one script.
-        values: what the template shows.
+        values: what the template shows. An `account` among them brings its navigation.
     """
-    root = http.prefix(request)
-    html = _templates().get_template(template).render(root=root, settings=settings, **values)
+    notice, end_of_notice = read_notice(request)
+    html = (
+        _templates()
+        .get_template(template)
+        .render(
+            root=http.prefix(request),
+            path=request.path,
+            style=asset_url("style.css"),
+            notice=texts.html(f"notice.{notice}") if texts.exists(f"notice.{notice}") else None,
+            **values,
+        )
+    )
+    cookies = (*cookies, *end_of_notice)
     headers: dict[str, Any] = {
         "Content-Type": "text/html; charset=utf-8",
         **_headers(request, leaves, scripted),
@@ -67,7 +76,14 @@ def redirect(location: str, cookies: tuple[str, ...] = ()) -> Response:
 
 def error_page(request: Request, status: int, message: str) -> Response:
     """Tell the person, not the application, what is wrong."""
-    return page(request, "error.html", status=status, title=STATUS_TITLES[status], message=message)
+    return page(
+        request, "error.html", status=status, title=texts.html(f"error.title_{status}"), message=message
+    )
+
+
+def host_of(uri: str) -> str:
+    """Return the host of a URI, for people to look at; all of it if it has none."""
+    return urlsplit(uri).netloc or uri
 
 
 def _headers(request: Request, leaves: bool, scripted: bool) -> dict[str, str]:
@@ -75,7 +91,7 @@ def _headers(request: Request, leaves: bool, scripted: bool) -> dict[str, str]:
         "default-src 'none'",
         "style-src 'self'",
         "script-src 'self'" if scripted else "script-src 'none'",
-        "img-src 'self' data:",
+        f"img-src 'self' data: {_logo_origin()}".rstrip(),
         "frame-ancestors 'none'",
         "base-uri 'none'",
     ]
@@ -94,17 +110,36 @@ def _headers(request: Request, leaves: bool, scripted: bool) -> dict[str, str]:
     return headers
 
 
+def _logo_origin() -> str:
+    logo = urlsplit(settings.platform_logo)
+    return f"https://{logo.netloc}" if logo.scheme == "https" else ""
+
+
 @functools.cache
 def _templates() -> Any:
     """Load Jinja2 at the first page: applications that only want tokens need not wait for it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
-        loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, undefined=StrictUndefined
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.globals.update(t=texts.html, settings=settings)
+    environment.filters.update(date=texts.date, host=host_of)
+    return environment
 
 
 @functools.cache
 def asset(name: str) -> str:
-    """Return a file in `static/`."""
-    return (_FOLDER / "static" / name).read_text(encoding="utf-8")
+    """Return a file in `static/`; the stylesheet with the platform's colours."""
+    text = (_FOLDER / "static" / name).read_text(encoding="utf-8")
+    return text + theme.stylesheet() if name == "style.css" else text
+
+
+@functools.cache
+def asset_url(name: str) -> str:
+    """Return the path of a file in `static/`, which changes whenever the file does."""
+    return f"/static/{name}?v={hashlib.sha256(asset(name).encode()).hexdigest()[:8]}"

@@ -13,15 +13,26 @@ from chalicelib.oauth import authorization
 from chalicelib.oauth.authorization import AuthorizationRequest, ErrorRedirect
 from chalicelib.oauth.errors import InvalidRequest, OAuthError
 from chalicelib.oauth.parameters import Parameters
+from chalicelib.pages import texts
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
 from chalicelib.pages.rendering import page, redirect
+from chalicelib.pages.visit import Visit, for_the_signed_in
 
 blueprint = Blueprint(__name__)
 
 _OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x5B\x5D-\x7E]*")
-_EXPIRED = "This page was open for too long, or came from elsewhere. Please sign in again."
-_WRONG = "The e-mail address and the password do not match an account."
+HOME = "/connections"
+"""Where those go on to who came for nothing else."""
+
+
+@blueprint.route("/sign-in", methods=["GET"], content_types=[], name="sign_in_form")
+@guarded(blueprint)
+def sign_in_form() -> Response:
+    """Show the form to who comes by themselves, or was sent by a page for people who are signed in."""
+    request = blueprint.current_request
+    continue_to = http.query(request).get("continue") or http.prefix(request) + HOME
+    return sign_in_page(request, Browser.of(request), _own_path(continue_to))
 
 
 @blueprint.route("/sign-in", methods=["POST"], content_types=[http.FORM])
@@ -30,25 +41,39 @@ def sign_in() -> Response:
     """Check e-mail address and password, and go on to where the person was heading."""
     request = blueprint.current_request
     form = http.form(request)
-    continue_to = form.require("continue")
-    if not _OWN_PATH.fullmatch(continue_to):
-        raise InvalidRequest("The address to continue at is not ours.")
+    continue_to = _own_path(form.require("continue"))
     email, password = form.get("email") or "", form.get("password") or ""
     browser = Browser.of(request)
     if not browser.sent(form.get("csrf_token")):
-        return sign_in_page(request, browser, continue_to, email=email, status=403, problem=_EXPIRED)
+        problem = texts.html("sign_in.expired")
+        return sign_in_page(request, browser, continue_to, email=email, status=403, problem=problem)
     try:
         session = sessions.sign_in(email, password, http.source_ip(request))
     except Throttled as throttled:
         return _too_many(request, browser, continue_to, email, throttled.seconds)
     if session is None:
-        return sign_in_page(request, browser, continue_to, email=email, status=422, problem=_WRONG)
+        problem = texts.html("sign_in.wrong")
+        return sign_in_page(request, browser, continue_to, email=email, status=422, problem=problem)
     return redirect(continue_to, cookies=(browser.set_cookie(session),))
 
 
+@blueprint.route("/sign-out", methods=["POST"], content_types=[http.FORM])
+@for_the_signed_in(blueprint, back="/")
+def sign_out(visit: Visit) -> Response:
+    """End this browser's session."""
+    sessions.end(visit.browser.cookie)
+    return visit.go("/", notice="signed_out", cookies=(visit.browser.sign_out(),))
+
+
+def _own_path(continue_to: str) -> str:
+    if not _OWN_PATH.fullmatch(continue_to):
+        raise InvalidRequest("The address to continue at is not ours.")
+    return continue_to
+
+
 def _too_many(request: Request, browser: Browser, continue_to: str, email: str, seconds: int) -> Response:
-    wait = f"{seconds} seconds" if seconds < 90 else f"{-(-seconds // 60)} minutes"
-    problem = f"There were too many attempts. Please try again in {wait}."
+    wait = ("seconds", seconds) if seconds < 90 else ("minutes", -(-seconds // 60))
+    problem = texts.html("sign_in.too_many", wait=texts.html(f"sign_in.{wait[0]}", count=wait[1]))
     response = sign_in_page(request, browser, continue_to, email=email, status=429, problem=problem)
     response.headers["Retry-After"] = str(seconds)
     return response

@@ -27,15 +27,22 @@ EXPIRING = (UserGrant, Grant, SessionRow)
 
 PERMISSIONS = {
     "api_handler": {
-        "clients": ["dynamodb:GetItem"],
+        "clients": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
         "users": [
             "dynamodb:BatchGetItem",
             "dynamodb:ConditionCheckItem",
+            "dynamodb:DeleteItem",
             "dynamodb:GetItem",
             "dynamodb:PutItem",
+            "dynamodb:Query",
         ],
-        "grants": ["dynamodb:GetItem", "dynamodb:PutItem"],
-        "sessions": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"],
+        "grants": ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+        "sessions": [
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        ],
     },
     "bearer": {"grants": ["dynamodb:GetItem"]},
 }

@@ -105,7 +105,7 @@ def revoke(grant_ids: tuple[str, ...], email: str | None, client_id: str | None,
 
 
 def _of_user(email: str) -> Iterator[Grant]:
-    yield from revocation.grants_of_user(find_account(email).user_id)
+    return iter(revocation.grants_of_user(find_account(email).user_id))
 
 
 def _of_client(client_id: str) -> Iterator[Grant]:

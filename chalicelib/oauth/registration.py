@@ -21,6 +21,10 @@ MAX_DESCRIPTION = 1000
 _APPLICATION_TYPE = re.compile(r"[a-z][a-z_-]{0,39}")
 
 
+SEEN_BY_USERS = ("client_name", "description", "client_uri", "redirect_uris")
+"""What people go by who decide whether to trust a client."""
+
+
 class InvalidClientMetadata(ValueError):
     """A client cannot be registered so; the message says why (RFC 7591 section 3.2.2)."""
 
@@ -96,6 +100,27 @@ def prepare(metadata: ClientMetadata, client_id: str, owner: str | None = None) 
         owner=owner,
         created_at=clock.now(),
     )
+
+
+def update(client: Client, metadata: ClientMetadata, *, keep_verified: bool) -> None:
+    """Change what a client is registered for. How it authenticates, and whose it is, stays.
+
+    Args:
+        client: as it was read.
+        metadata: all that it is from now on.
+        keep_verified: whether the platform still knows who is behind it; else it has to look
+            again once anything has changed that users see.
+
+    Raises:
+        InvalidClientMetadata: it cannot be registered so.
+        Conflict: somebody else changed the client since it was read.
+    """
+    described = prepare(metadata, client.client_id, client.owner)
+    if not keep_verified and any(getattr(client, name) != getattr(described, name) for name in SEEN_BY_USERS):
+        client.verified_at = None
+    for name in (*SEEN_BY_USERS, "grant_types", "scope"):
+        setattr(client, name, getattr(described, name))
+    client.write()
 
 
 def store(client: Client, former_owner: str | None = None) -> None:

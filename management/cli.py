@@ -9,11 +9,13 @@ from management import stage as stages
 
 COMMANDS = {
     "client": "management.clients",
+    "grant": "management.grants",
+    "status": "management.status",
     "tables": "management.tables",
     "template": "management.template",
     "user": "management.users",
 }
-"""Command groups and their modules: imported when called, after the stage's settings are in place."""
+"""Commands and groups, and their modules: imported when called, after the stage's settings are in place."""
 
 
 class Commands(click.Group):

@@ -61,9 +61,14 @@ def delete() -> None:
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
     """Tell which tables are there, and whether they are as they should be."""
-    client, stage = _client(), str(ctx.find_root().params["stage"])
-    records = [_status(client, model, stage) for model in TABLES.values()]
+    records = statuses(str(ctx.find_root().params["stage"]))
     show_all(records, ["table", "status", "items", "problems"], as_json)
+
+
+def statuses(stage: str) -> list[dict[str, Any]]:
+    """Return how each table is, and what differs from what it should be."""
+    client = _client()
+    return [_status(client, model, stage) for model in TABLES.values()]
 
 
 def _client() -> Any:
@@ -86,31 +91,36 @@ def _status(client: Any, model: type[Table], stage: str) -> dict[str, Any]:
             "table": name,
             "status": "MISSING",
             "items": None,
+            "ttl": None,
+            "point_in_time_recovery": None,
             "problems": ["missing"],
             "as_expected": False,
         }
-    problems = _problems(client, description, model, stage)
-    return {
-        "table": name,
-        "status": description["TableStatus"],
-        "items": description["ItemCount"],
-        "problems": problems,
-        "as_expected": not problems,
-    }
-
-
-def _problems(client: Any, description: dict[str, Any], model: type[Table], stage: str) -> list[str]:
-    """Return what differs from the definition."""
-    name, wanted = description["TableName"], table_definition(model, stage)
     ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
+    record = {
+        "table": name,
+        "status": description["TableStatus"],
+        "items": description["ItemCount"],
+        "ttl": ttl["TimeToLiveStatus"] in ("ENABLED", "ENABLING"),
+        "point_in_time_recovery": recovery == "ENABLED",
+    }
+    problems = _problems(record, description, model, stage)
+    return record | {"problems": problems, "as_expected": not problems}
+
+
+def _problems(
+    record: dict[str, Any], description: dict[str, Any], model: type[Table], stage: str
+) -> list[str]:
+    """Return what differs from the definition."""
+    wanted = table_definition(model, stage)
     checks = {
         "not active": description["TableStatus"] == "ACTIVE",
         "other keys": description["KeySchema"] == wanted["KeySchema"],
         "other indexes": _index_keys(description) == _index_keys(wanted),
-        "no TTL": (ttl["TimeToLiveStatus"] in ("ENABLED", "ENABLING")) == expires(model),
-        "no point-in-time recovery": recovery == "ENABLED",
+        "no TTL": record["ttl"] == expires(model),
+        "no point-in-time recovery": record["point_in_time_recovery"],
         "not protected from deletion": description.get("DeletionProtectionEnabled", False)
         >= wanted["DeletionProtectionEnabled"],
     }

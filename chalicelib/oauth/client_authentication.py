@@ -41,12 +41,12 @@ def authenticate(presented: Presented, parameters: Parameters) -> Client:
     """
     if parameters.get("client_assertion") or parameters.get("client_assertion_type"):
         return _by_assertion(presented, parameters)
-    method, client_id, secret = _by_secret(presented.authorization, parameters)
+    method, client_id, secrets = _by_secret(presented.authorization, parameters)
     client = clients.find(client_id)
     if method == "none":
         authenticated = client is not None and client.is_public
     else:
-        authenticated = _secret_is_valid(client, secret) and _may_use(client, method)
+        authenticated = _secret_is_valid(client, secrets) and _may_use(client, method)
     if client is None or not authenticated:
         raise InvalidClient
     return client
@@ -69,24 +69,28 @@ def _by_assertion(presented: Presented, parameters: Parameters) -> Client:
     return client
 
 
-def _by_secret(authorization: str | None, parameters: Parameters) -> tuple[str, str, str]:
-    """Return the method, the client id and the secret of a request."""
+def _by_secret(authorization: str | None, parameters: Parameters) -> tuple[str, str, set[str]]:
+    """Return the method, the client id and what the secret of a request may be."""
     client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
     if authorization is None:
         if client_id is None:
             raise InvalidRequest("The parameter client_id is missing, and there is no Authorization header.")
-        return ("none" if secret is None else "client_secret_post"), client_id, secret or ""
-    basic_id, basic_secret = _parse_basic(authorization)
+        return ("none" if secret is None else "client_secret_post"), client_id, {secret or ""}
+    basic_id, basic_secrets = _parse_basic(authorization)
     if secret is not None:
         raise InvalidRequest(_TWO_METHODS)
     if client_id not in (None, basic_id):
         raise InvalidRequest("The client_id differs from the one in the Authorization header.")
     # Libraries send the id of a public client so, with an empty secret (RFC 6749 section 2.3.1).
-    return ("client_secret_basic" if basic_secret else "none"), basic_id, basic_secret
+    return ("none" if basic_secrets == {""} else "client_secret_basic"), basic_id, basic_secrets
 
 
-def _parse_basic(authorization: str) -> tuple[str, str]:
-    """Decode the header. Id and secret are form-encoded within it (RFC 6749 section 2.3.1)."""
+def _parse_basic(authorization: str) -> tuple[str, set[str]]:
+    """Decode the header. Id and secret are form-encoded within it (RFC 6749 section 2.3.1).
+
+    Many clients forget that. It makes no difference for the secrets that we make, but it does for
+    those that came from another system: so the secret may be meant as it is, too.
+    """
     scheme, _, encoded = authorization.strip().partition(" ")
     if scheme.lower() != "basic":
         raise InvalidClient("The Authorization header must use the scheme Basic.")
@@ -94,15 +98,14 @@ def _parse_basic(authorization: str) -> tuple[str, str]:
         decoded = b64decode(encoded.strip(), validate=True).decode("utf-8")
         client_id, colon, secret = decoded.partition(":")
         client_id = unquote_plus(client_id, errors="strict")
-        secret = unquote_plus(secret, errors="strict")
     except ValueError:
         raise InvalidClient("The Authorization header is malformed.") from None
     if not colon or not client_id or not client_id.isprintable():
         raise InvalidClient("The Authorization header is malformed.")
-    return client_id, secret
+    return client_id, {secret, unquote_plus(secret)}
 
 
-def _secret_is_valid(client: Client | None, secret: str) -> bool:
+def _secret_is_valid(client: Client | None, secrets: set[str]) -> bool:
     """Compare with every valid secret; the same work for a client that has none."""
     now = clock.now()
     stored = [
@@ -110,7 +113,7 @@ def _secret_is_valid(client: Client | None, secret: str) -> bool:
         for valid in (client.secrets if client else [])
         if valid.expires_at is None or valid.expires_at > now
     ]
-    return sum(matches(secret, hashed) for hashed in stored or [_NO_SECRET]) > 0
+    return sum(matches(secret, hashed) for hashed in stored or [_NO_SECRET] for secret in secrets) > 0
 
 
 def _may_use(client: Client | None, method: str) -> bool:

@@ -24,7 +24,7 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
 def test_help_names_every_group() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for group in ("client", "tables", "template", "user"):
+    for group in ("client", "grant", "status", "tables", "template", "user"):
         assert f"  {group} " in done.stdout
 
 

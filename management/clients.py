@@ -21,6 +21,8 @@ def command() -> None:
 
 @command.command()
 @click.option("--name", required=True, help="What users see when they are asked.")
+@click.option("--description", metavar="TEXT", help="What it is, in a sentence or two.")
+@click.option("--homepage", metavar="URL", help="Where users read more: https, or http on a loopback host.")
 @click.option(
     "--redirect-uri",
     "redirect_uris",
@@ -55,6 +57,8 @@ def command() -> None:
 @json_option
 def add(
     name: str,
+    description: str | None,
+    homepage: str | None,
     redirect_uris: tuple[str, ...],
     scope: str,
     grant_types: tuple[str, ...],
@@ -77,6 +81,8 @@ def add(
         token_endpoint_auth_method="none" if public else auth_method,
         jwks=jwks.read() if jwks else None,
         may_introspect=may_introspect,
+        description=description,
+        client_uri=homepage,
     )
     try:
         client, secret = registration.register(metadata, _owner_id(owner), verified=not unverified)
@@ -151,15 +157,16 @@ def delete(client_id: str, as_json: bool) -> None:
     client = _find(client_id)
     registration.disable(client)
     revoked = _revoke_all(client, "client deleted")
-    client.delete()
+    registration.delete(client)
     show({"client_id": client_id, "deleted": True, "grants_revoked": revoked}, as_json)
 
 
 def _revoke_all(client: Client, because: str) -> int:
     """Revoke now, and once more when no function starts to answer the client any longer."""
     revoked = sum(1 for _ in revocation.revoke_grants_of_client(client, because))
-    click.echo(f"Waiting {settings.client_cache_lifetime} s until all functions know ...", err=True)
-    time.sleep(settings.client_cache_lifetime)
+    if settings.client_cache_lifetime:
+        click.echo(f"Waiting {settings.client_cache_lifetime} s until all functions know ...", err=True)
+        time.sleep(settings.client_cache_lifetime)
     return revoked + sum(1 for _ in revocation.revoke_grants_of_client(client, because))
 
 
@@ -183,6 +190,9 @@ def _record(client: Client) -> dict[str, Any]:
     return {
         "client_id": client.client_id,
         "client_name": client.client_name,
+        "description": client.description,
+        "client_uri": client.client_uri,
+        "application_type": client.application_type,
         "redirect_uris": list(client.redirect_uris),
         "grant_types": list(client.grant_types),
         "scope": client.scope,

@@ -1,16 +1,24 @@
 """Registering clients and their secrets (RFC 6749 section 2, in the terms of RFC 7591)."""
 
+import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib import clock
 from chalicelib.models.client import Client, ClientSecret
+from chalicelib.models.table import Conflict, Transaction
+from chalicelib.models.user import UserApplication
 from chalicelib.oauth import client_assertion, credentials, redirect_uris, scopes
 from chalicelib.oauth.errors import InvalidScope
 from chalicelib.oauth.grants import GRANT_TYPES
 from chalicelib.settings import settings
 
 AUTHENTICATION_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+MAX_DESCRIPTION = 1000
+"""Characters."""
+
+_APPLICATION_TYPE = re.compile(r"[a-z][a-z_-]{0,39}")
 
 
 class InvalidClientMetadata(ValueError):
@@ -31,6 +39,11 @@ class ClientMetadata:
     """For `private_key_jwt`: a JWK Set, as JSON."""
     may_introspect: bool = False
     """Not in RFC 7591: whether the client may ask what other clients' tokens stand for."""
+    description: str | None = None
+    """Not in RFC 7591: what it is, in its developer's words."""
+    client_uri: str | None = None
+    application_type: str | None = None
+    """What its developer called it; decides about nothing."""
 
     @property
     def is_public(self) -> bool:
@@ -54,10 +67,26 @@ def register(
     Raises:
         InvalidClientMetadata: it cannot be registered so.
     """
+    client = prepare(metadata, credentials.random_text(credentials.CLIENT_ID_LENGTH), owner)
+    client.verified_at = clock.now() if verified else None
+    secret = _add_secret(client) if client.has_secret else None
+    store(client)
+    return client, secret
+
+
+def prepare(metadata: ClientMetadata, client_id: str, owner: str | None = None) -> Client:
+    """Return the client that a registration describes, in memory and without a secret.
+
+    Raises:
+        InvalidClientMetadata: it cannot be registered so.
+    """
     _check(metadata)
-    client = Client(
-        credentials.random_text(credentials.CLIENT_ID_LENGTH),
+    return Client(
+        client_id,
         client_name=metadata.client_name.strip(),
+        description=_described(metadata),
+        client_uri=metadata.client_uri or None,
+        application_type=metadata.application_type or None,
         redirect_uris=list(dict.fromkeys(metadata.redirect_uris)),
         grant_types=list(dict.fromkeys(metadata.grant_types)),
         scope=" ".join(scopes.parse(metadata.scope or settings.default_scope)),
@@ -66,11 +95,44 @@ def register(
         may_introspect=metadata.may_introspect,
         owner=owner,
         created_at=clock.now(),
-        verified_at=clock.now() if verified else None,
     )
-    secret = _add_secret(client) if client.has_secret else None
-    client.write()
-    return client, secret
+
+
+def store(client: Client, former_owner: str | None = None) -> None:
+    """Write a client and its owner's pointer to it, both or neither.
+
+    Args:
+        client: a new one, or one that was read.
+        former_owner: the user id of the account that it belonged to, which loses its pointer.
+
+    Raises:
+        Conflict: somebody else changed the client since it was read; or, if it is new, there is
+            one with this id.
+    """
+    try:
+        with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
+            client.write_in(transaction)
+            if client.owner is not None:
+                transaction.save(_pointer(client.owner, client))
+            if former_owner is not None and former_owner != client.owner:
+                transaction.delete(_pointer(former_owner, client))
+    except Conflict:
+        if not client.is_stored():
+            raise
+
+
+def delete(client: Client) -> None:
+    """Delete a client and its owner's pointer to it, both or neither.
+
+    What it was granted is for `revocation` to end, before this.
+
+    Raises:
+        Conflict: somebody else changed the client since it was read.
+    """
+    with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
+        transaction.delete(client, Client.revision == client.revision)
+        if client.owner is not None:
+            transaction.delete(_pointer(client.owner, client))
 
 
 def rotate_secret(client: Client, overlap: int = 0) -> str:
@@ -128,10 +190,12 @@ def _add_secret(client: Client) -> str:
     return secret
 
 
+def _pointer(owner: str, client: Client) -> UserApplication:
+    return UserApplication(owner, UserApplication.item_of(client.client_id), client_id=client.client_id)
+
+
 def _check(metadata: ClientMetadata) -> None:
-    name = metadata.client_name.strip()
-    if not name or len(name) > 80 or not name.isprintable():
-        raise InvalidClientMetadata("the name needs 1 to 80 printable characters")
+    _check_presentation(metadata)
     unknown = set(metadata.grant_types) - set(GRANT_TYPES)
     if unknown or not metadata.grant_types:
         raise InvalidClientMetadata(
@@ -143,6 +207,33 @@ def _check(metadata: ClientMetadata) -> None:
         scopes.parse(metadata.scope or settings.default_scope)
     except InvalidScope as error:
         raise InvalidClientMetadata(f"{error.description} There are: {', '.join(settings.scopes)}.") from None
+
+
+def _check_presentation(metadata: ClientMetadata) -> None:
+    """Check what people see of a client."""
+    name, description = metadata.client_name.strip(), _described(metadata) or ""
+    if not name or len(name) > 80 or not name.isprintable():
+        raise InvalidClientMetadata("the name needs 1 to 80 printable characters")
+    if len(description) > MAX_DESCRIPTION or not description.replace("\n", "").isprintable():
+        raise InvalidClientMetadata(f"the description needs up to {MAX_DESCRIPTION} printable characters")
+    if metadata.application_type and not _APPLICATION_TYPE.fullmatch(metadata.application_type):
+        raise InvalidClientMetadata("the application type is a word such as web, native or service")
+    if metadata.client_uri:
+        _check_homepage(metadata.client_uri)
+
+
+def _check_homepage(uri: str) -> None:
+    try:
+        if not redirect_uris.is_web(uri):
+            raise redirect_uris.InvalidRedirectURI("it must start with https://")
+        redirect_uris.check(uri, public=False)
+    except redirect_uris.InvalidRedirectURI as error:
+        raise InvalidClientMetadata(f"the homepage {uri!r} is refused: {error}") from None
+
+
+def _described(metadata: ClientMetadata) -> str | None:
+    """Return the description as it is stored, with the line breaks that browsers send made ours."""
+    return "\n".join((metadata.description or "").strip().splitlines()) or None
 
 
 def _check_authentication(metadata: ClientMetadata) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.models.user import UserApplication
 from tests.expect import assert_error
 from tests.faults import FAULTS, meanwhile, storage_fails
 from tests.harness import CALLBACK, EMAIL, App, Deployment, is_alive
@@ -60,11 +61,81 @@ def test_every_option_is_taken(manager: CommandLine, deployment: Deployment) -> 
     owner = deployment.add_account()
     other = "http://localhost:3000/callback"
     options = ("--redirect-uri", other, "--scope", "read write", "--owner", EMAIL.upper())
-    added = add(manager, *options, "--grant-type", "authorization_code", "--grant-type", "refresh_token")
+    shown = ("--description", " Draws maps.\r\nNicely. ", "--homepage", "https://app.example.com/about")
+    grant_types = ("--grant-type", "authorization_code", "--grant-type", "refresh_token")
+    added = add(manager, *options, *shown, *grant_types)
     assert added["redirect_uris"] == [CALLBACK, other]
     assert added["grant_types"] == ["authorization_code", "refresh_token"]
     assert added["scope"] == "read write"
     assert added["owner"] == owner.user_id
+    assert added["description"] == "Draws maps.\nNicely."
+    assert added["client_uri"] == "https://app.example.com/about"
+
+
+def test_an_owner_has_a_pointer_to_the_application_until_it_is_deleted(
+    manager: CommandLine, deployment: Deployment
+) -> None:
+    owner = deployment.add_account()
+    client_id = add(manager, "--owner", EMAIL)["client_id"]
+    key = (owner.user_id, UserApplication.item_of(client_id))
+    pointer = UserApplication.find(*key)
+    assert pointer
+    assert pointer.client_id == client_id
+    manager.json("client", "delete", client_id)
+    assert UserApplication.find(*key) is None
+
+
+def test_an_application_and_the_pointer_to_it_come_together_or_not_at_all(
+    manager: CommandLine, deployment: Deployment
+) -> None:
+    deployment.add_account()
+    before = deployment.snapshot()
+    with storage_fails(FAULTS["internal error"], "TransactWriteItems"):
+        manager.refused(*ADD, "--owner", EMAIL)
+    assert deployment.snapshot() == before
+
+
+def test_an_application_and_the_pointer_to_it_go_together_or_not_at_all(
+    manager: CommandLine, deployment: Deployment
+) -> None:
+    owner = deployment.add_account()
+    client_id = add(manager, "--owner", EMAIL)["client_id"]
+    with storage_fails(FAULTS["internal error"], "TransactWriteItems"):
+        manager.refused("client", "delete", client_id)
+    assert UserApplication.find(owner.user_id, UserApplication.item_of(client_id))
+    assert manager.json("client", "show", client_id)["disabled_at"]
+
+
+def test_an_application_that_was_changed_meanwhile_is_not_deleted(
+    manager: CommandLine, deployment: Deployment, machine: App
+) -> None:
+    def change() -> None:
+        client = deployment.client(machine)
+        client.client_name = "Changed"
+        client.write()
+
+    with meanwhile("TransactWriteItems", change):
+        assert "somebody else" in manager.refused("client", "delete", machine.client_id)
+    assert deployment.client(machine).client_name == "Changed"
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("http://app.example.com/", "it must use https"),
+        ("com.example.app:/about", "it must start with https://"),
+        ("app.example.com", "it must start with https://"),
+        ("javascript:alert(1)", "it must start with https://"),
+        ("https://user@app.example.com/", "it has a user name"),
+    ],
+)
+def test_a_homepage_is_a_web_page(
+    manager: CommandLine, deployment: Deployment, uri: str, reason: str
+) -> None:
+    refusal = manager.refused(*ADD, "--homepage", uri)
+    assert uri in refusal
+    assert reason in refusal
+    assert deployment.snapshot()["clients"] == []
 
 
 def test_an_added_application_goes_through_the_whole_flow(
@@ -124,6 +195,8 @@ def test_a_redirect_uri_is_refused_with_the_reason(
         (("--name", " ", "--redirect-uri", CALLBACK), "name"),
         (("--name", "x" * 81, "--redirect-uri", CALLBACK), "name"),
         (("--name", "a\nb", "--redirect-uri", CALLBACK), "name"),
+        (("--name", "Example", "--redirect-uri", CALLBACK, "--description", "x" * 1001), "1000"),
+        (("--name", "Example", "--redirect-uri", CALLBACK, "--description", "a\x07b"), "description"),
         (("--name", "Example", "--redirect-uri", CALLBACK, "--scope", "admin"), "There are: read, write"),
         (("--name", "Example", "--redirect-uri", CALLBACK, "--scope", "read  write"), "single spaces"),
         (("--name", "Example", "--redirect-uri", CALLBACK, "--grant-type", "implicit"), "implicit"),

@@ -9,7 +9,6 @@ from chalicelib.accounts import accounts
 from chalicelib.models.client import Client
 from chalicelib.oauth import registration, revocation
 from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
-from chalicelib.settings import settings
 from management.options import DURATION, confirmed
 from management.output import json_option, show, show_all, when
 
@@ -162,12 +161,11 @@ def delete(client_id: str, as_json: bool) -> None:
 
 
 def _revoke_all(client: Client, because: str) -> int:
-    """Revoke now, and once more when no function starts to answer the client any longer."""
-    revoked = sum(1 for _ in revocation.revoke_grants_of_client(client, because))
-    if settings.client_cache_lifetime:
-        click.echo(f"Waiting {settings.client_cache_lifetime} s until all functions know ...", err=True)
-        time.sleep(settings.client_cache_lifetime)
-    return revoked + sum(1 for _ in revocation.revoke_grants_of_client(client, because))
+    def wait(seconds: int) -> None:
+        click.echo(f"Waiting {seconds} s until all functions know ...", err=True)
+        time.sleep(seconds)
+
+    return sum(1 for _ in revocation.revoke_all_of_client(client, because, wait))
 
 
 def _find(client_id: str) -> Client:

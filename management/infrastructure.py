@@ -52,7 +52,7 @@ PERMISSIONS = {
     },
     "bearer": {"grants": ["dynamodb:GetItem"]},
 }
-"""What each function may do, on which tables and indexes. A function that is not named here may do nothing."""
+"""What each function may do, on which tables and indexes. One that is not named here may do nothing."""
 
 FUNCTIONS = {"api_handler": "APIHandler", "bearer": "Bearer"}
 """The functions, and what Chalice's template calls them."""

@@ -84,7 +84,9 @@ def _quotable(text: str) -> str:
     return "".join(char for char in text if char.isascii() and char.isprintable() and char not in '"\\')
 
 
-@blueprint.route("/oauth2/access_token", methods=ALL_METHODS, content_types=[], cors=ANY_ORIGIN, name="access_token")
+@blueprint.route(
+    "/oauth2/access_token", methods=ALL_METHODS, content_types=[], cors=ANY_ORIGIN, name="access_token"
+)
 @oauth_endpoint
 def access_token() -> Response:
     """The token endpoint, under the name that the reference page gives it."""

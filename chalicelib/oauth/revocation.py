@@ -1,6 +1,6 @@
 """Ending what was granted: one token (RFC 7009), one grant, all of a user's, all of a client's."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from chalicelib import clock
@@ -13,6 +13,7 @@ from chalicelib.oauth.credentials import Kind
 from chalicelib.oauth.errors import InvalidGrant
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.transition import GrantNotFound, Unchanged, transition
+from chalicelib.settings import settings
 
 _NOT_YOURS = "The token was issued to another client."
 
@@ -99,12 +100,28 @@ def revoke_grants_of_user(user_id: str, because: str, client_id: str | None = No
 
 
 def revoke_grants_of_client(client: Client, because: str) -> Iterator[str]:
-    """Revoke all that was granted to a client, and yield the id of each grant that ended.
-
-    Disable the client first, and run this again after `client_cache_lifetime` seconds: until then
-    functions may know it as enabled. The index by client lags behind by a moment, too.
-    """
+    """Revoke what the index shows of a client's grants, and yield the id of each that ended."""
     for shard in client_shards(client.client_id):
         for found in Grant.by_client.query(shard, filter_condition=Grant.revoked_at.does_not_exist()):
             if revoke_grant(found.grant_id, because):
                 yield found.grant_id
+
+
+def revoke_all_of_client(client: Client, because: str, wait: Callable[[int], None]) -> Iterator[str]:
+    """Revoke all that was granted to a disabled client, and yield the id of each grant that ended.
+
+    For the time that functions may still know it as enabled, and the index lags behind, it takes a
+    second look once that is over. Whoever stops may start again at any time.
+
+    Args:
+        client: disabled already.
+        because: the reason, for those who look at the grants later.
+        wait: is called with a number of seconds, if they have to pass, and returns when they have.
+    """
+    lifetime = settings.client_cache_lifetime
+    known_until = client.disabled_at + lifetime + 1 if lifetime else 0
+    early = clock.now() < known_until
+    yield from revoke_grants_of_client(client, because)
+    if early:
+        wait(max(0, known_until - clock.now()))
+        yield from revoke_grants_of_client(client, because)

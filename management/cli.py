@@ -9,6 +9,7 @@ from management import stage as stages
 
 COMMANDS = {
     "client": "management.clients",
+    "grant": "management.grants",
     "tables": "management.tables",
     "template": "management.template",
     "user": "management.users",

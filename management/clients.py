@@ -1,14 +1,14 @@
 """`manage.py client`: registered applications."""
 
-import time
 from typing import Any, TextIO
 
 import click
 
-from chalicelib.accounts import accounts
 from chalicelib.models.client import Client
-from chalicelib.oauth import registration, revocation
+from chalicelib.oauth import registration
 from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
+from management import revoking
+from management.lookup import find_account, find_client
 from management.options import DURATION, confirmed
 from management.output import json_option, show, show_all, when
 
@@ -103,7 +103,7 @@ def list_(as_json: bool) -> None:
 @json_option
 def show_(client_id: str, as_json: bool) -> None:
     """Show an application."""
-    show(_record(_find(client_id)), as_json)
+    show(_record(find_client(client_id)), as_json)
 
 
 @command.command("rotate-secret")
@@ -119,7 +119,7 @@ def show_(client_id: str, as_json: bool) -> None:
 @json_option
 def rotate_secret(client_id: str, overlap: int, as_json: bool) -> None:
     """Give an application a new secret; the one it has ends at once, or after an overlap."""
-    client = _find(client_id)
+    client = find_client(client_id)
     try:
         secret = registration.rotate_secret(client, overlap)
     except InvalidClientMetadata as error:
@@ -131,10 +131,14 @@ def rotate_secret(client_id: str, overlap: int, as_json: bool) -> None:
 @click.argument("client_id")
 @json_option
 def disable(client_id: str, as_json: bool) -> None:
-    """Refuse an application from now on, and revoke all that it was granted."""
-    client = _find(client_id)
+    """Refuse an application from now on, and revoke all that it was granted.
+
+    Run it again if it was interrupted.
+    """
+    client = find_client(client_id)
     registration.disable(client)
-    show(_record(client) | {"grants_revoked": _revoke_all(client, "client disabled")}, as_json)
+    revoked = revoking.revoke_grants_of_client(client, "client disabled")
+    show(_record(client) | {"grants_revoked": revoked}, as_json)
 
 
 @command.command()
@@ -142,9 +146,25 @@ def disable(client_id: str, as_json: bool) -> None:
 @json_option
 def enable(client_id: str, as_json: bool) -> None:
     """Serve a disabled application again. What was revoked stays revoked."""
-    client = _find(client_id)
+    client = find_client(client_id)
     registration.enable(client)
     show(_record(client), as_json)
+
+
+@command.command()
+@click.argument("client_id")
+@json_option
+def verify(client_id: str, as_json: bool) -> None:
+    """Note that you know who is behind an application: users are told so."""
+    _verify(client_id, True, as_json)
+
+
+@command.command()
+@click.argument("client_id")
+@json_option
+def unverify(client_id: str, as_json: bool) -> None:
+    """Tell users that you do not know who is behind an application."""
+    _verify(client_id, False, as_json)
 
 
 @command.command()
@@ -152,36 +172,25 @@ def enable(client_id: str, as_json: bool) -> None:
 @confirmed("Delete the application and revoke all that it was granted?")
 @json_option
 def delete(client_id: str, as_json: bool) -> None:
-    """Delete an application, and revoke all that it was granted."""
-    client = _find(client_id)
+    """Delete an application, and revoke all that it was granted.
+
+    Until all of it is revoked the application is disabled. Run it again if it was interrupted.
+    """
+    client = find_client(client_id)
     registration.disable(client)
-    revoked = _revoke_all(client, "client deleted")
+    revoked = revoking.revoke_grants_of_client(client, "client deleted")
     registration.delete(client)
     show({"client_id": client_id, "deleted": True, "grants_revoked": revoked}, as_json)
 
 
-def _revoke_all(client: Client, because: str) -> int:
-    def wait(seconds: int) -> None:
-        click.echo(f"Waiting {seconds} s until all functions know ...", err=True)
-        time.sleep(seconds)
-
-    return sum(1 for _ in revocation.revoke_all_of_client(client, because, wait))
-
-
-def _find(client_id: str) -> Client:
-    client = Client.find(client_id)
-    if client is None:
-        raise click.ClickException(f"there is no application {client_id}")
-    return client
+def _verify(client_id: str, verified: bool, as_json: bool) -> None:
+    client = find_client(client_id)
+    registration.verify(client, verified)
+    show(_record(client), as_json)
 
 
 def _owner_id(email: str | None) -> str | None:
-    if email is None:
-        return None
-    account = accounts.find_by_email(email)
-    if account is None:
-        raise click.ClickException(f"there is no account {email}")
-    return str(account.user_id)
+    return str(find_account(email).user_id) if email is not None else None
 
 
 def _record(client: Client) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """How commands print: tables for people, JSON for scripts."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +28,30 @@ def show_all(records: Sequence[Mapping[str, Any]], columns: Sequence[str], as_js
     rows = [list(columns), *([_text(record[column]) for column in columns] for record in records)]
     widths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
     for row in rows:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        click.echo(_line(row, widths))
+
+
+def show_stream(records: Iterable[Mapping[str, Any]], columns: Mapping[str, int], as_json: bool) -> None:
+    """Print as many records as there are, each when it is known.
+
+    Args:
+        records: what to print.
+        columns: of the table, and how wide they are at least.
+        as_json: print an array, with one record on each line.
+    """
+    if as_json:
+        click.echo("[", nl=False)
+        for number, record in enumerate(records):
+            click.echo(f"{',' if number else ''}\n  {json.dumps(record)}", nl=False)
+        click.echo("\n]")
+        return
+    click.echo(_line(columns, columns.values()))
+    for record in records:
+        click.echo(_line([_text(record[column]) for column in columns], columns.values()))
+
+
+def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
+    return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
 def when(epoch_seconds: int | None) -> str | None:

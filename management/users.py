@@ -9,6 +9,8 @@ from chalicelib.accounts import accounts
 from chalicelib.accounts.accounts import InvalidAccount
 from chalicelib.accounts.passwords import UnacceptablePassword
 from chalicelib.models.user import Account
+from management import revoking
+from management.lookup import find_account
 from management.output import json_option, show, show_all, when
 
 password_option = click.option(
@@ -48,7 +50,7 @@ def list_(as_json: bool) -> None:
 @json_option
 def set_password(email: str, password_stdin: bool, as_json: bool) -> None:
     """Set a password, sign the person out everywhere, and revoke all that was granted in their name."""
-    account = _find(email)
+    account = find_account(email)
     try:
         revoked = accounts.set_password(account, _read_password(password_stdin))
     except UnacceptablePassword as error:
@@ -60,9 +62,12 @@ def set_password(email: str, password_stdin: bool, as_json: bool) -> None:
 @click.argument("email")
 @json_option
 def disable(email: str, as_json: bool) -> None:
-    """Disable an account, sign the person out everywhere, and revoke all that was granted in their name."""
-    account = _find(email)
-    revoked = accounts.disable(account)
+    """Disable an account, sign the person out everywhere, and revoke all that was granted in their name.
+
+    Run it again if it was interrupted.
+    """
+    account = find_account(email)
+    revoked = accounts.disable(account, revoking.revoke_grants_of_user)
     show(_record(account) | {"grants_revoked": revoked}, as_json)
 
 
@@ -71,7 +76,7 @@ def disable(email: str, as_json: bool) -> None:
 @json_option
 def enable(email: str, as_json: bool) -> None:
     """Let a disabled account sign in again. What was revoked stays revoked."""
-    account = _find(email)
+    account = find_account(email)
     accounts.enable(account)
     show(_record(account), as_json)
 
@@ -80,13 +85,6 @@ def _read_password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-
-
-def _find(email: str) -> Account:
-    account = accounts.find_by_email(email)
-    if account is None:
-        raise click.ClickException(f"there is no account {email}")
-    return account
 
 
 def _record(account: Account) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Callable
 
 from chalicelib import clock
 from chalicelib.accounts import passwords
@@ -10,6 +11,13 @@ from chalicelib.models.user import Account, EmailAddress
 from chalicelib.oauth import credentials, revocation
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,190}")
+
+
+Revoke = Callable[[str, str], int]
+
+
+def _revoke(user_id: str, because: str) -> int:
+    return sum(1 for _ in revocation.revoke_grants_of_user(user_id, because))
 
 
 class InvalidAccount(ValueError):
@@ -71,10 +79,14 @@ def set_password(account: Account, password: str) -> int:
     return _change_and_revoke(account, "password changed")
 
 
-def disable(account: Account) -> int:
+def disable(account: Account, revoke: Revoke = _revoke) -> int:
     """Disable an account, end all sessions, and revoke all that was granted in its name.
 
     Repeat it if it was interrupted.
+
+    Args:
+        account: which.
+        revoke: how to end what was granted to whom, and why; returns how many grants that were.
 
     Returns:
         How many grants were revoked.
@@ -83,7 +95,7 @@ def disable(account: Account) -> int:
         Conflict: somebody else changed the account since it was read.
     """
     account.disabled_at = account.disabled_at or clock.now()
-    return _change_and_revoke(account, "account disabled")
+    return _change_and_revoke(account, "account disabled", revoke)
 
 
 def enable(account: Account) -> None:
@@ -97,7 +109,7 @@ def enable(account: Account) -> None:
     account.write()
 
 
-def _change_and_revoke(account: Account, because: str) -> int:
+def _change_and_revoke(account: Account, because: str, revoke: Revoke = _revoke) -> int:
     account.epoch += 1
     account.write()
-    return sum(1 for _ in revocation.revoke_grants_of_user(account.user_id, because))
+    return revoke(account.user_id, because)

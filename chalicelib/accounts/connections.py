@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from chalicelib import clock
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
-from chalicelib.models.user import UserGrant
 from chalicelib.oauth import revocation
 
 
@@ -27,11 +25,9 @@ class Connection:
 
 def of_user(user_id: str) -> list[Connection]:
     """Return the connections of a user, by name. Reads consistently: nothing that is alive is missing."""
-    pointers = UserGrant.query(user_id, UserGrant.item.startswith(UserGrant.items_of()), consistent_read=True)
-    grant_ids = [pointer.grant_id for pointer in pointers]
     alive: dict[str, list[Grant]] = {}
-    for grant in Grant.batch_get(grant_ids, consistent_read=True):
-        if _is_alive(grant):
+    for grant in revocation.grants_of_user(user_id):
+        if revocation.is_alive(grant):
             alive.setdefault(grant.client_id, []).append(grant)
     clients = {client.client_id: client for client in Client.batch_get(list(alive))}
     connections = [_connection(clients.get(client_id), grants) for client_id, grants in alive.items()]
@@ -43,11 +39,6 @@ def of_user(user_id: str) -> list[Connection]:
 def disconnect(user_id: str, client_id: str) -> int:
     """End all that a user granted to a client, at once, and return how many grants that were."""
     return sum(1 for _ in revocation.revoke_grants_of_user(user_id, "disconnected by the user", client_id))
-
-
-def _is_alive(grant: Grant) -> bool:
-    """Whether a grant yielded tokens, or still may, and is not over."""
-    return grant.revoked_at is None and grant.expires_at > clock.now()
 
 
 def _connection(client: Client | None, grants: list[Grant]) -> Connection:

@@ -46,8 +46,8 @@ class Client(Row):
     verified_at = EpochSeconds(null=True)
     """When the platform has looked at who is behind it. Ends when the owner changes what users see."""
     disabled_at = EpochSeconds(null=True)
-    enabled_at = EpochSeconds(null=True)
-    """When it was last enabled again. What users agreed to before is forgotten."""
+    consents_since = EpochSeconds(null=True)
+    """Only what users agreed to after this counts: it was enabled again, or all its grants were revoked."""
 
     @property
     def is_public(self) -> bool:

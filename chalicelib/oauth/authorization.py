@@ -163,11 +163,12 @@ def needs_consent(request: AuthorizationRequest, consent: Consent | None) -> boo
 def _remembered(client: Client, consent: Consent | None) -> list[str]:
     """Return the scopes that a user agreed to, with this client as it is.
 
-    What was agreed to before it was disabled, or was deleted and made again, is forgotten.
+    What was agreed to before it was disabled, or was deleted and made again, or had all its grants
+    revoked, is forgotten.
     """
     if consent is None or consent.granted_at < client.created_at:
         return []
-    if consent.granted_at <= (client.enabled_at or 0):
+    if consent.granted_at <= (client.consents_since or 0):
         return []
     return list(consent.scope.split(" "))
 

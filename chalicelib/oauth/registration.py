@@ -226,7 +226,30 @@ def enable(client: Client) -> None:
     """
     if client.disabled_at is not None:
         client.disabled_at = None
-        client.enabled_at = clock.now()
+        client.consents_since = clock.now()
+        client.write()
+
+
+def forget_consents(client: Client) -> None:
+    """Ask every user anew, whatever they agreed to: nobody grants this client anything unasked.
+
+    One write, however many they are. Functions know it after `client_cache_lifetime` seconds.
+
+    Raises:
+        Conflict: somebody else changed the client since it was read.
+    """
+    client.consents_since = clock.now()
+    client.write()
+
+
+def verify(client: Client, verified: bool) -> None:
+    """Note that the platform has looked at who is behind a client, or that it no longer vouches for it.
+
+    Raises:
+        Conflict: somebody else changed the client since it was read.
+    """
+    if verified != (client.verified_at is not None):
+        client.verified_at = clock.now() if verified else None
         client.write()
 
 

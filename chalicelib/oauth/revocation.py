@@ -1,6 +1,7 @@
 """Ending what was granted: one token (RFC 7009), one grant, all of a user's, all of a client's."""
 
-from collections.abc import Callable, Iterator
+import heapq
+from collections.abc import Iterator
 from contextlib import suppress
 
 from chalicelib import clock
@@ -13,7 +14,9 @@ from chalicelib.oauth.credentials import Kind
 from chalicelib.oauth.errors import InvalidGrant
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.transition import GrantNotFound, Unchanged, transition
-from chalicelib.settings import settings
+
+PAGE = 100
+"""Rows of a shard that are read at once."""
 
 _NOT_YOURS = "The token was issued to another client."
 
@@ -86,6 +89,19 @@ def revoke_grants_of_user(user_id: str, because: str, client_id: str | None = No
         because: the reason, for those who look at the grants later.
         client_id: of the one client whose grants end; None: all.
     """
+    forget_consents(user_id, client_id)
+    for pointer in _pointers(user_id, client_id):
+        if revoke_grant(pointer.grant_id, because):
+            yield pointer.grant_id
+
+
+def is_alive(grant: Grant) -> bool:
+    """Whether a grant yielded tokens, or still may, and is not over."""
+    return grant.revoked_at is None and grant.expires_at > clock.now()
+
+
+def forget_consents(user_id: str, client_id: str | None = None) -> None:
+    """Forget what a user agreed to: for all clients, or for one."""
     consents = (
         Consent.item.startswith("consent#")
         if client_id is None
@@ -93,35 +109,52 @@ def revoke_grants_of_user(user_id: str, because: str, client_id: str | None = No
     )
     for consent in Consent.query(user_id, consents, consistent_read=True):
         consent.delete()
-    of_client = UserGrant.item.startswith(UserGrant.items_of(client_id))
-    for pointer in UserGrant.query(user_id, of_client, consistent_read=True):
-        if revoke_grant(pointer.grant_id, because):
-            yield pointer.grant_id
+
+
+def grants_of_user(user_id: str) -> list[Grant]:
+    """Return what was granted in a user's name, the oldest first. Reads consistently."""
+    grant_ids = [pointer.grant_id for pointer in _pointers(user_id)]
+    return sorted(Grant.batch_get(grant_ids, consistent_read=True), key=lambda grant: grant.created_at)
+
+
+def _pointers(user_id: str, client_id: str | None = None) -> Iterator[UserGrant]:
+    items = UserGrant.item.startswith(UserGrant.items_of(client_id))
+    return UserGrant.query(user_id, items, consistent_read=True)
 
 
 def revoke_grants_of_client(client: Client, because: str) -> Iterator[str]:
-    """Revoke what the index shows of a client's grants, and yield the id of each that ended."""
-    for shard in client_shards(client.client_id):
-        for found in Grant.by_client.query(shard, filter_condition=Grant.revoked_at.does_not_exist()):
-            if revoke_grant(found.grant_id, because):
-                yield found.grant_id
+    """Revoke all that was granted to a client, and yield the id of each grant that ended.
 
-
-def revoke_all_of_client(client: Client, because: str, wait: Callable[[int], None]) -> Iterator[str]:
-    """Revoke all that was granted to a disabled client, and yield the id of each grant that ended.
-
-    For the time that functions may still know it as enabled, and the index lags behind, it takes a
-    second look once that is over. Whoever stops may start again at any time.
-
-    Args:
-        client: disabled already.
-        because: the reason, for those who look at the grants later.
-        wait: is called with a number of seconds, if they have to pass, and returns when they have.
+    Disable the client first, and run this again after `client_cache_lifetime` seconds: until then
+    functions may know it as enabled. The index by client lags behind by a moment, too.
     """
-    lifetime = settings.client_cache_lifetime
-    known_until = client.disabled_at + lifetime + 1 if lifetime else 0
-    early = clock.now() < known_until
-    yield from revoke_grants_of_client(client, because)
-    if early:
-        wait(max(0, known_until - clock.now()))
-        yield from revoke_grants_of_client(client, because)
+    for grant_id in unrevoked_grants_of_client(client.client_id):
+        if revoke_grant(grant_id, because):
+            yield grant_id
+
+
+def unrevoked_grants_of_client(client_id: str) -> Iterator[str]:
+    """Yield the ids of a client's grants that are not revoked, as far as the index by client knows."""
+    for shard in client_shards(client_id):
+        for found in Grant.by_client.query(shard, filter_condition=Grant.revoked_at.does_not_exist()):
+            yield found.grant_id
+
+
+def count_unrevoked_grants_of_client(client_id: str) -> int:
+    """Count them."""
+    unrevoked = Grant.revoked_at.does_not_exist()
+    return sum(Grant.by_client.count(shard, filter_condition=unrevoked) for shard in client_shards(client_id))
+
+
+def latest_grants_of_client(client_id: str) -> Iterator[str]:
+    """Yield the ids of all of a client's grants, as the index by client knows them.
+
+    Those come first that were last used; within a day, in no order. Holds a page of each shard in
+    memory, however many there are.
+    """
+    shards = [
+        Grant.by_client.query(shard, scan_index_forward=False, page_size=PAGE)
+        for shard in client_shards(client_id)
+    ]
+    for found in heapq.merge(*shards, key=lambda found: str(found.issued_on), reverse=True):
+        yield found.grant_id

@@ -70,12 +70,10 @@ def values(said: Description, error: InvalidClientMetadata | None = None) -> dic
     problems: dict[str, Markup] = dict.fromkeys(FIELDS, Markup())
     problem: Markup | None = None
     if error is not None:
-        known = error.member in FIELDS
-        problem = texts.html(
-            "application_form.problem" if known else "application_form.refused", reason=error
-        )
-        if known:
-            problems[error.member] = texts.html("application_form.refused", reason=error)
+        problem = texts.html("application_form.refused", reason=error)
+        if error.member in FIELDS:
+            problems[error.member] = problem
+            problem = texts.html("application_form.problem")
     return {"said": said, "choices": _choices(said), "problems": problems, "problem": problem}
 
 

@@ -48,7 +48,12 @@ PERMISSIONS = {
             "dynamodb:UpdateItem",
         ],
         "grants/index/by-client": ["dynamodb:Query"],
-        "sessions": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"],
+        "sessions": [
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        ],
     },
     "bearer": {"grants": ["dynamodb:GetItem"]},
 }

@@ -17,7 +17,7 @@ from chalicelib.oauth import clients, deletion, registration, usage
 from chalicelib.oauth.grants import GRANT_TYPES
 from tests.conftest import Time
 from tests.faults import meanwhile
-from tests.harness import CALLBACK, EMAIL, Answer, App, Browser, Deployment, is_alive
+from tests.harness import CALLBACK, EMAIL, PASSWORD, Answer, App, Browser, Deployment, is_alive
 
 OTHER = "other@example.org"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -355,6 +355,18 @@ def test_nobody_but_owner_and_operator_gets_to_know_that_it_is_there(
         assert (refused.status, refused.body) == (404, missing.body)
         assert page_of(developer, app, below).status == page_of(operator, app, below).status == 200
         assert page_of(operator, unknown, below).status == 404
+
+
+@pytest.mark.parametrize("below", ["", "/edit", "/delete"])
+def test_who_signs_in_on_the_way_comes_to_the_page_they_wanted(
+    deployment: Deployment, developer: Browser, below: str
+) -> None:
+    app = register(developer)
+    browser = Browser()
+    sign_in = browser.get(page_of(browser, app, below).location)
+    answer = browser.submit(sign_in, email=EMAIL, password=PASSWORD)
+    assert answer.location == f"/applications/{app.client_id}{below}"
+    assert browser.get(answer.location).status == 200
 
 
 @pytest.mark.parametrize("client_id", ["x" * 3000, "%00", "..%2F", "é", "%F0%9F%8C%B3"], ids=len)

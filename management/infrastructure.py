@@ -199,6 +199,7 @@ def _gateway_response(response_type: str, challenge: Challenge) -> dict[str, Any
             "ResponseParameters": {
                 "gatewayresponse.header.WWW-Authenticate": f"'{challenge.header}'",
                 "gatewayresponse.header.Cache-Control": "'no-store'",
+                "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
             },
             "ResponseTemplates": {"application/json": json.dumps(json.loads(challenge.body))},
         },

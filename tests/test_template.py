@@ -150,6 +150,8 @@ def test_the_gateway_answers_401_and_403_as_rfc_6750_says(resources: dict[str, A
         assert properties["StatusCode"] == status
         header = properties["ResponseParameters"]["gatewayresponse.header.WWW-Authenticate"]
         assert header.startswith(f'\'Bearer error="{error}"')
+        origin = properties["ResponseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"]
+        assert origin == "'*'"
         assert json.loads(properties["ResponseTemplates"]["application/json"])["error"] == error
 
 

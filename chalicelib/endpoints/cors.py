@@ -11,8 +11,8 @@ HEADERS = ("Authorization", "Content-Type")
 class AnyOrigin(CORSConfig):
     """Lets the pages of any origin send a request and read the answer, be it an error.
 
-    No cookie decides about anything at such an endpoint, and none is sent along: what a page can
-    do here, anybody can do from anywhere.
+    No cookie decides about anything there, and none is sent along: what a page can do, anybody can
+    do from anywhere.
     """
 
     def __init__(self) -> None:

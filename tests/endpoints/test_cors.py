@@ -4,17 +4,19 @@ import json
 
 import pytest
 from chalice.config import Config
-from chalice.local import LocalGateway
+from chalice.local import LocalGateway, NotAuthorizedError
 
 import app
+from chalicelib.authorizer.local import GatewayAuthorizer
 from chalicelib.models.client import Client
 from chalicelib.models.table import dynamodb
-from tests.harness import App, Deployment, event, is_alive, post, send
+from tests.harness import App, Deployment, authorize, event, is_alive, post, send
 
 ORIGIN = {"Origin": "https://spa.example.com"}
 POSTED = ("/oauth2/access_token", "/oauth2/token", "/oauth2/revoke")
 METADATA = ("/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource")
-OPEN = (*POSTED, *METADATA)
+API = ("/api/me", "/api/notes")
+OPEN = (*POSTED, *METADATA, *API)
 
 
 def preflight(path: str) -> dict[str, str]:
@@ -43,7 +45,8 @@ def test_a_page_of_any_origin_is_told_that_it_may(path: str) -> None:
     headers = preflight(path)
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert list_of(headers["Access-Control-Allow-Headers"]) == {"authorization", "content-type"}
-    assert ("post" if path in POSTED else "get") in list_of(headers["Access-Control-Allow-Methods"])
+    method = "post" if path in (*POSTED, "/api/notes") else "get"
+    assert method in list_of(headers["Access-Control-Allow-Methods"])
     assert int(headers["Access-Control-Max-Age"]) >= 3600
     assert "Access-Control-Allow-Credentials" not in headers
 
@@ -95,6 +98,23 @@ def test_any_page_may_read_that_the_storage_fails(client: App, path: str) -> Non
     dynamodb.client.delete_table(TableName=Client.Meta.table_name)
     answer = post(path, {"client_id": "y" * 16, "grant_type": "x", "token": "x"}, ORIGIN)
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (503, "*")
+
+
+def test_any_page_may_read_what_the_api_answers(deployment: Deployment) -> None:
+    service = deployment.add_app(grant_types=("client_credentials",))
+    token = service.token(grant_type="client_credentials").json["access_token"]
+    asked = event("GET", "/api/me", headers=ORIGIN)
+    asked["requestContext"]["authorizer"] = authorize(token)["context"]
+    answer = send(asked)
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, "*")
+
+
+def test_any_page_may_read_that_its_token_is_over(deployment: Deployment) -> None:
+    gateway = LocalGateway(app.app, Config())
+    gateway._authorizer = GatewayAuthorizer(app.app)
+    with pytest.raises(NotAuthorizedError) as refused:
+        gateway.handle_request("GET", "/api/me", ORIGIN | {"authorization": "Bearer x"}, b"")
+    assert refused.value.headers["Access-Control-Allow-Origin"] == "*"
 
 
 def test_no_page_of_another_origin_may_read_what_is_introspected(deployment: Deployment) -> None:

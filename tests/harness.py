@@ -345,9 +345,15 @@ class Deployment:
         return answer.json
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that is stored."""
+        """Return all that is stored, less when a session was used last: every page notes that."""
         return {
-            kind: sorted(_onlooker().scan(TableName=model.Meta.table_name)["Items"], key=str)
+            kind: sorted(
+                (
+                    {name: value for name, value in row.items() if name != "last_used_at"}
+                    for row in _onlooker().scan(TableName=model.Meta.table_name)["Items"]
+                ),
+                key=str,
+            )
             for kind, model in TABLES.items()
         }
 

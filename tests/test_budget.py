@@ -88,7 +88,7 @@ def test_the_authorization_page_takes_none_before_sign_in_and_two_after(
     browser = deployment.signed_in_browser()
     with count_requests() as requests:
         assert browser.get(app.authorization_url()).status == 200
-    assert requests == {"GetItem": 1, "BatchGetItem": 1}
+    assert requests == {"UpdateItem": 1, "BatchGetItem": 1}
 
 
 def test_allowing_takes_three(deployment: Deployment, app: App) -> None:
@@ -96,7 +96,7 @@ def test_allowing_takes_three(deployment: Deployment, app: App) -> None:
     page = browser.get(app.authorization_url())
     with count_requests() as requests:
         assert browser.submit(page, decision="allow").status == 303
-    assert requests == {"GetItem": 1, "BatchGetItem": 1, "TransactWriteItems": 1}
+    assert requests == {"UpdateItem": 1, "BatchGetItem": 1, "TransactWriteItems": 1}
 
 
 def test_an_unknown_client_is_remembered_as_a_known_one_is(deployment: Deployment) -> None:

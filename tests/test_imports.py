@@ -17,7 +17,7 @@ ALLOWED = {
     "accounts": {"accounts", "oauth", "models", "settings", "clock"},
     "authorizer": {"authorizer", "oauth", "models", "settings", "clock"},
     "endpoints": {"endpoints", "authorizer", "oauth", "models", "settings"},
-    "pages": {"pages", "endpoints", "accounts", "oauth", "models", "settings"},
+    "pages": {"pages", "endpoints", "accounts", "oauth", "models", "settings", "clock"},
 }
 """Which part of chalicelib may import which others."""
 

@@ -82,7 +82,9 @@ def test_the_api_handler_may_do_what_it_does(
         assert app.token(grant_type="client_credentials").status == 200
         assert app.post("/oauth2/introspect", token=tokens["access_token"]).json["active"]
         assert app.post("/oauth2/revoke", token=tokens["refresh_token"]).status == 200
-        assert app.exchange(deployment.code(app)).status == 200
+        browser = deployment.signed_in_browser()
+        assert app.exchange(deployment.code(app, browser)).status == 200
+        assert browser.submit(browser.get("/connections")).status == 303
         assert signer.send(signer.assertion()).status == 200
         manage_an_application(deployment)
     assert used == permitted("api_handler")

@@ -54,7 +54,7 @@ def test_every_link_holds_under_any_prefix(deployment: Deployment, slash: str, s
     browser = Browser(stage)
     url = stage + app.authorization_url().replace("authorize", "authorize" + slash)
     sign_in = browser.get(url)
-    assert f'href="{stage}/static/style.css"' in sign_in.body
+    assert f'href="{stage}/static/style.css?v=' in sign_in.body
     consent = browser.get(browser.submit(sign_in, email=EMAIL, password=PASSWORD).location)
     redirect = browser.submit(consent, decision="allow")
     assert redirect.redirect_params["iss"] == f"https://{HOST}{stage}"

@@ -166,7 +166,9 @@ def test_kinds_of_rows_in_one_table_are_told_apart(deployment: Deployment) -> No
 
 
 def test_times_are_whole_epoch_seconds(deployment: Deployment) -> None:
-    BrowserSession("key", user_id="user", epoch=0, signed_in_at=1, expires_at=4_000_000_000).save()
+    BrowserSession(
+        "key", user_id="user", epoch=0, signed_in_at=1, last_used_at=1, expires_at=4_000_000_000
+    ).save()
     (row,) = deployment.snapshot()["sessions"]
     assert row["expires_at"] == {"N": "4000000000"}
     assert type(BrowserSession.get("key").expires_at) is int

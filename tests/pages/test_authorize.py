@@ -148,9 +148,15 @@ def test_a_scope_beyond_the_clients_is_refused(deployment: Deployment, browser: 
 
 def test_the_page_says_who_asks_for_what_and_of_whom(app: App, browser: Browser) -> None:
     page = browser.get(app.authorization_url(scope="read write"))
-    for text in ("Example", EMAIL, "See your maps", "Add, change", "up to 30 days", "app.example.com"):
+    for text in ("Example", EMAIL, "See your maps", "Add, change", "app.example.com"):
         assert text in page.body
     assert page.form.buttons == [("decision", "allow"), ("decision", "deny")]
+
+
+def test_the_page_says_until_when(app: App, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chalicelib.pages.authorize.clock.now", lambda: 1795000000)
+    page = browser.get(app.authorization_url())
+    assert '<time datetime="2026-12-18">18 December 2026</time>' in page.body
 
 
 def test_a_name_with_markup_is_text(deployment: Deployment, browser: Browser) -> None:

@@ -54,7 +54,7 @@ def test_a_remembered_consent_takes_three_requests(app: App, browser: Browser) -
     agree(app, browser)
     with count_requests() as requests:
         browser.get(app.authorization_url())
-    assert requests == {"GetItem": 1, "BatchGetItem": 1, "TransactWriteItems": 1}
+    assert requests == {"UpdateItem": 1, "BatchGetItem": 1, "TransactWriteItems": 1}
 
 
 def test_a_remembered_consent_is_never_for_a_wider_scope(app: App, browser: Browser) -> None:

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAGE ?= dev
 
-.PHONY: run test lint package clean
+.PHONY: run test lint package screenshots clean
 
 run: $(VENV)/installed
 	@exec $(BIN)/python run.py
@@ -16,6 +16,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every page, in light and dark, on a phone and on a desktop, in build/screenshots.
+screenshots: $(VENV)/installed
+	$(BIN)/python -m tests.browser.screenshots
 
 # The CloudFormation template and the code, in build/package.
 package: $(VENV)/installed

@@ -1,4 +1,4 @@
-"""Node.js, if it is there, and the packages that js/package-lock.json names."""
+"""Node.js, if it is there, and the packages that a package-lock.json names."""
 
 import os
 import shutil
@@ -11,22 +11,22 @@ NO_NODE = None if NODE and NPM else "oauth4webapi was NOT tested: there is no no
 INSTALL_SECONDS, TEST_SECONDS = 60, 60
 
 
-def install() -> None:
-    """Install what is locked, unless it is there."""
-    lock, installed = JS / "package-lock.json", JS / "node_modules" / ".package-lock.json"
+def install(folder: Path = JS) -> None:
+    """Install what is locked in a folder, unless it is there."""
+    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        _run(str(NPM), "ci", "--no-audit", "--no-fund", seconds=INSTALL_SECONDS)
+        _run(folder, str(NPM), "ci", "--no-audit", "--no-fund", seconds=INSTALL_SECONDS)
 
 
 def run_tests(**environment: str) -> None:
     """Run all tests there are in js/."""
-    _run(str(NODE), "--test", "--test-reporter=spec", seconds=TEST_SECONDS, **environment)
+    _run(JS, str(NODE), "--test", "--test-reporter=spec", seconds=TEST_SECONDS, **environment)
 
 
-def _run(*command: str, seconds: int, **environment: str) -> None:
+def _run(folder: Path, *command: str, seconds: int, **environment: str) -> None:
     done = subprocess.run(
         command,
-        cwd=JS,
+        cwd=folder,
         env=os.environ | environment,
         text=True,
         stdout=subprocess.PIPE,

@@ -1,0 +1,94 @@
+"""A walk past every page, for whoever wants to look at them all: axe, the camera."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from playwright.sync_api import Browser, Page
+
+from tests.browser.demo import Demo
+from tests.browser.pages import decide, sign_in
+from tests.interop.server import Account
+
+CALLBACK = "https://editor.example/callback"
+SIZES = {"phone": (360, 740), "desktop": (1280, 800)}
+THEMES = ("light", "dark")
+TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A page that is on the screen now."""
+
+    name: str
+    """The template, and what is special about it after a dash."""
+    page: Page
+
+
+def looks(stop: Stop) -> Iterator[str]:
+    """Show a page in each theme and size, and yield what they are called."""
+    for theme in THEMES:
+        stop.page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        for size, (width, height) in SIZES.items():
+            stop.page.set_viewport_size({"width": width, "height": height})
+            yield f"{theme}-{size}"
+
+
+def tour(browser: Browser, demo: Demo) -> Iterator[Stop]:
+    """Walk past every page."""
+    account = demo.server.add_account()
+    page = _new_tab(browser)
+    for part in (_asking, _connecting):
+        yield from part(page, demo, account)
+    page.context.close()
+
+
+def _asking(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
+    verified = _add_client(demo, "Map editor", "--scope", "read write")
+    page.goto(_authorization_url(demo, verified, scope="read write"))
+    yield Stop("sign_in-waiting", page)
+    sign_in(page, Account(account.email, "wrong password"))
+    yield Stop("sign_in-wrong", page)
+    page.get_by_label("Password").fill(account.password)
+    page.get_by_role("button", name="Sign in").click()
+    yield Stop("consent-verified", page)
+    page.goto(_authorization_url(demo, verified, redirect_uri="https://evil.example/"))
+    yield Stop("error-400", page)
+
+    unverified = _add_client(demo, "An application with quite a long name, from the harbour", "--unverified")
+    page.goto(_authorization_url(demo, unverified))
+    yield Stop("consent-unverified", page)
+    page.goto(_authorization_url(demo, unverified, response_type="nothing"))
+    yield Stop("refused", page)
+
+    page.route("**/static/form_post.js", lambda route: route.abort())
+    page.goto(_authorization_url(demo, verified, response_mode="form_post"))
+    decide(page, "Allow")
+    yield Stop("form_post", page)
+    page.unroute_all()
+
+
+def _connecting(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
+    page.goto(f"{demo.server.url}/connections")
+    yield Stop("connections", page)
+    page.get_by_role("button", name="Disconnect").click()
+    yield Stop("connections-none", page)
+
+
+def _new_tab(browser: Browser) -> Page:
+    context = browser.new_context()
+    context.set_default_timeout(TIMEOUT_MS)
+    return context.new_page()
+
+
+def _add_client(demo: Demo, name: str, *options: str) -> str:
+    told = demo.server.manage("client", "add", "--name", name, "--redirect-uri", CALLBACK, "--json", *options)
+    record: dict[str, Any] = json.loads(told)
+    return str(record["client_id"])
+
+
+def _authorization_url(demo: Demo, client_id: str, **parameters: str) -> str:
+    asked = {"client_id": client_id, "redirect_uri": CALLBACK, "response_type": "code"} | parameters
+    return f"{demo.server.authorization_endpoint}?{urlencode(asked)}"

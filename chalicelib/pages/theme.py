@@ -4,8 +4,8 @@ from chalicelib.settings import settings
 
 Color = tuple[int, int, int]
 
-CONTRAST = 4.6
-"""WCAG asks for 4.5 to 1 between text and what is behind it."""
+CONTRAST, DARK_CONTRAST = 4.6, 7.5
+"""WCAG asks for 4.5 to 1 between text and what is behind it. In the dark, more of it is easier to read."""
 
 LIGHT_PAGE, LIGHT_TEXT = "#f4f6f8", "#ffffff"
 DARK_CARD, DARK_TEXT = "#1c232b", "#08202f"
@@ -14,8 +14,8 @@ _STEPS = 50
 
 def stylesheet() -> str:
     """Return the colours that follow from the setting `accent_color`, as CSS."""
-    light = readable(settings.accent_color, on=LIGHT_PAGE, towards="#000000")
-    dark = readable(settings.accent_color, on=DARK_CARD, towards="#ffffff")
+    light = readable(settings.accent_color, CONTRAST, on=LIGHT_PAGE, towards="#000000")
+    dark = readable(settings.accent_color, DARK_CONTRAST, on=DARK_CARD, towards="#ffffff")
     return (
         f":root {{ --accent: {light}; --on-accent: {LIGHT_TEXT}; }}\n"
         "@media (prefers-color-scheme: dark) {\n"
@@ -24,21 +24,24 @@ def stylesheet() -> str:
     )
 
 
-def readable(color: str, *, on: str, towards: str) -> str:
-    """Return a colour, mixed with another one as little as needed to be read on a background."""
+def readable(color: str, contrast: float, *, on: str, towards: str) -> str:
+    """Return a colour, mixed with another one as little as needed to be read on a background.
+
+    Args:
+        color: which.
+        contrast: to the background, at least.
+        on: the background.
+        towards: black or white, to be mixed in.
+    """
     for step in range(_STEPS + 1):
-        mixed = _mix(_parse(color), _parse(towards), step / _STEPS)
-        if _contrast(mixed, _parse(on)) >= CONTRAST:
+        mixed = _mix(parse(color), parse(towards), step / _STEPS)
+        if contrast_of(mixed, parse(on)) >= contrast:
             return "#{:02x}{:02x}{:02x}".format(*mixed)
     return towards
 
 
-def contrast(one: str, other: str) -> float:
+def contrast_of(one: Color, other: Color) -> float:
     """Return the contrast ratio of two colours, from 1 to 21."""
-    return _contrast(_parse(one), _parse(other))
-
-
-def _contrast(one: Color, other: Color) -> float:
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -56,5 +59,6 @@ def _mix(one: Color, other: Color, share: float) -> Color:
     return red, green, blue
 
 
-def _parse(color: str) -> Color:
+def parse(color: str) -> Color:
+    """Return red, green and blue, from 0 to 255, of a colour as #0b5d91."""
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

@@ -74,6 +74,15 @@ class Settings:
     default_scope: str = _text("read", r"[\x20-\x7E]+", "scopes separated by spaces")
     """What an application gets that asks for no scope (RFC 6749 section 3.3)."""
 
+    may_register: str = _text(
+        "operators",
+        r"everyone|operators|[^@\s]*@[^@\s]+( [^@\s]*@[^@\s]+)*",
+        "everyone, operators, or e-mail addresses and @domains separated by spaces",
+    )
+    """Which accounts may register applications. Operators always may."""
+    contact: str = _text("", r"(https://\S+|[^@\s]+@[^@\s]+)?", "an https URL or an e-mail address")
+    """Where developers ask those who run the platform."""
+
     access_token_lifetime: int = _seconds(30 * DAY, MINUTE, 366 * DAY)
     authorization_code_lifetime: int = _seconds(MINUTE, 1, 10 * MINUTE)
     refresh_token_idle_lifetime: int = _seconds(90 * DAY, MINUTE, 1000 * DAY)

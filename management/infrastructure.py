@@ -27,7 +27,12 @@ EXPIRING = (UserGrant, Grant, SessionRow)
 
 PERMISSIONS = {
     "api_handler": {
-        "clients": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
+        "clients": [
+            "dynamodb:BatchGetItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+        ],
         "users": [
             "dynamodb:BatchGetItem",
             "dynamodb:ConditionCheckItem",
@@ -36,7 +41,13 @@ PERMISSIONS = {
             "dynamodb:PutItem",
             "dynamodb:Query",
         ],
-        "grants": ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+        "grants": [
+            "dynamodb:BatchGetItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        ],
+        "grants/index/by-client": ["dynamodb:Query"],
         "sessions": [
             "dynamodb:DeleteItem",
             "dynamodb:GetItem",
@@ -46,7 +57,7 @@ PERMISSIONS = {
     },
     "bearer": {"grants": ["dynamodb:GetItem"]},
 }
-"""What each function may do. A function that is not named here may do nothing."""
+"""What each function may do, on which tables and indexes. One that is not named here may do nothing."""
 
 FUNCTIONS = {"api_handler": "APIHandler", "bearer": "Bearer"}
 """The functions, and what Chalice's template calls them."""
@@ -107,7 +118,7 @@ def resources(stage: str, app_name: str) -> dict[str, Any]:
                 "Policies": [
                     {
                         "PolicyName": f"{name}-policy",
-                        "PolicyDocument": _policy(function, _exact_table_arn, _exact_log_arn(name)),
+                        "PolicyDocument": _policy(function, _exact_arn, _exact_log_arn(name)),
                     }
                 ]
             }
@@ -123,7 +134,7 @@ def policy(function: str, stage: str, app_name: str) -> dict[str, Any]:
     """
     return _policy(
         function,
-        lambda kind: f"arn:aws:dynamodb:*:*:table/{TABLES[kind].Meta.table_name}",
+        lambda target: f"arn:aws:dynamodb:*:*:table/{_full_name(target)}",
         f"arn:aws:logs:*:*:log-group:/aws/lambda/{function_name(function, stage, app_name)}:*",
     )
 
@@ -133,17 +144,25 @@ def function_name(function: str, stage: str, app_name: str) -> str:
     return f"{app_name}-{stage}" + ("" if function == "api_handler" else f"-{function}")
 
 
-def _policy(function: str, table_arn: Callable[[str], Any], log_arn: Any) -> dict[str, Any]:
+def _policy(function: str, arn: Callable[[str], Any], log_arn: Any) -> dict[str, Any]:
     statements = [
-        {"Effect": "Allow", "Action": actions, "Resource": [table_arn(kind)]}
-        for kind, actions in PERMISSIONS[function].items()
+        {"Effect": "Allow", "Action": actions, "Resource": [arn(target)]}
+        for target, actions in PERMISSIONS[function].items()
     ]
     statements.append({"Effect": "Allow", "Action": LOG_ACTIONS, "Resource": [log_arn]})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _exact_table_arn(kind: str) -> dict[str, list[str]]:
-    return {"Fn::GetAtt": [_logical_id(kind, "Table"), "Arn"]}
+def _full_name(target: str) -> str:
+    """Return the name of a table, or of a table and its index, as it is in an ARN."""
+    kind, slash, index = target.partition("/")
+    return f"{TABLES[kind].Meta.table_name}{slash}{index}"
+
+
+def _exact_arn(target: str) -> dict[str, Any]:
+    kind, slash, index = target.partition("/")
+    table = _logical_id(kind, "Table")
+    return {"Fn::Sub": f"${{{table}.Arn}}/{index}"} if slash else {"Fn::GetAtt": [table, "Arn"]}
 
 
 def _exact_log_arn(name: str) -> dict[str, str]:
@@ -180,6 +199,7 @@ def _gateway_response(response_type: str, challenge: Challenge) -> dict[str, Any
             "ResponseParameters": {
                 "gatewayresponse.header.WWW-Authenticate": f"'{challenge.header}'",
                 "gatewayresponse.header.Cache-Control": "'no-store'",
+                "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
             },
             "ResponseTemplates": {"application/json": json.dumps(json.loads(challenge.body))},
         },

@@ -1,6 +1,6 @@
 """Each function may do what its code does, and nothing else: the flows are walked and compared."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,13 +11,19 @@ from management.infrastructure import PERMISSIONS
 from tests.conftest import Time
 from tests.endpoints.test_client_assertion import KEYS, Signer, public_keys
 from tests.harness import Deployment, authorize, event, is_alive, send
+from tests.pages import test_applications as applications
 
-IN_TRANSACTIONS = {"ConditionCheck": "ConditionCheckItem", "Put": "PutItem", "Update": "UpdateItem"}
+IN_TRANSACTIONS = {
+    "ConditionCheck": "ConditionCheckItem",
+    "Delete": "DeleteItem",
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+}
 
 
 @contextmanager
 def record() -> Iterator[set[tuple[str, str]]]:
-    """Collect which IAM actions are used, on which tables."""
+    """Collect which IAM actions are used, on which tables and indexes."""
     used: set[tuple[str, str]] = set()
 
     def note(params: dict[str, Any], event_name: str, **_: Any) -> None:
@@ -29,7 +35,8 @@ def record() -> Iterator[set[tuple[str, str]]]:
         elif operation == "BatchGetItem":
             used.update((table, operation) for table in params["RequestItems"])
         else:
-            used.add((params["TableName"], operation))
+            index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
+            used.add((params["TableName"] + index, operation))
 
     events = dynamodb.client.meta.events
     events.register("provide-client-params.dynamodb", note)
@@ -47,7 +54,11 @@ def permitted(function: str) -> set[tuple[str, str]]:
     }
 
 
-def test_the_api_handler_may_do_what_it_does(deployment: Deployment, time: Time) -> None:
+def test_the_api_handler_may_do_what_it_does(
+    deployment: Deployment, time: Time, change_setting: Callable[[str, object], None]
+) -> None:
+    change_setting("may_register", "everyone")
+    change_setting("client_cache_lifetime", 0)
     deployment.add_account()
     grant_types = ("authorization_code", "refresh_token", "client_credentials")
     app = deployment.add_app(grant_types=grant_types, may_introspect=True)
@@ -75,8 +86,19 @@ def test_the_api_handler_may_do_what_it_does(deployment: Deployment, time: Time)
         assert app.exchange(deployment.code(app, browser)).status == 200
         assert browser.submit(browser.get("/connections")).status == 303
         assert signer.send(signer.assertion()).status == 200
-    used.discard(("oauth-test-clients", "PutItem"))  # The test's own: it registers applications.
+        manage_an_application(deployment)
     assert used == permitted("api_handler")
+
+
+def manage_an_application(deployment: Deployment) -> None:
+    """Walk the pages of a developer."""
+    browser = deployment.signed_in_browser()
+    app = applications.register(browser)
+    deployment.tokens(app)
+    assert browser.get("/applications").status == 200
+    applications.rotate(browser, app, "0")
+    assert applications.edit(browser, app, client_name="Renamed").status == 303
+    assert browser.submit(applications.page_of(browser, app, "/delete")).status == 303
 
 
 def test_the_authorizer_may_do_what_it_does(deployment: Deployment) -> None:

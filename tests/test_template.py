@@ -16,6 +16,7 @@ from chalicelib.models.session import SessionRow
 from chalicelib.models.user import UserRow
 from management import infrastructure, stage
 from management.template import policy_file
+from tests.endpoints.test_cors import OPEN
 
 ROOT = Path(__file__).parent.parent
 MODELS = {"clients": Client, "users": UserRow, "grants": Grant, "sessions": SessionRow}
@@ -149,6 +150,8 @@ def test_the_gateway_answers_401_and_403_as_rfc_6750_says(resources: dict[str, A
         assert properties["StatusCode"] == status
         header = properties["ResponseParameters"]["gatewayresponse.header.WWW-Authenticate"]
         assert header.startswith(f'\'Bearer error="{error}"')
+        origin = properties["ResponseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"]
+        assert origin == "'*'"
         assert json.loads(properties["ResponseTemplates"]["application/json"])["error"] == error
 
 
@@ -162,3 +165,27 @@ def test_templates_and_styles_are_shipped_and_the_command_line_is_not(package: P
     assert "chalicelib/pages/templates/consent.html" in names
     assert "chalicelib/pages/static/style.css" in names
     assert not any(name.startswith(("management/", "tests/", "manage.py", "run.py")) for name in names)
+
+
+def test_browsers_may_ask_whether_they_may_call_what_is_open_to_them(resources: dict[str, Any]) -> None:
+    paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    asked = {path for path, methods in paths.items() if "options" in methods}
+    assert asked == set(OPEN)
+    for path in OPEN:
+        (answer,) = paths[path]["options"]["x-amazon-apigateway-integration"]["responses"].values()
+        headers = {
+            name.rpartition(".")[2]: value.strip("'") for name, value in answer["responseParameters"].items()
+        }
+        assert headers["Access-Control-Allow-Origin"] == "*"
+        assert headers["Access-Control-Allow-Headers"] == "Authorization,Content-Type"
+        assert "Access-Control-Allow-Credentials" not in headers
+
+
+def test_the_index_may_be_queried_and_nothing_else(resources: dict[str, Any]) -> None:
+    (policy,) = resources["ApiHandlerRole"]["Properties"]["Policies"]
+    of_index = [
+        statement
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Resource"] == [{"Fn::Sub": "${GrantsTable.Arn}/index/by-client"}]
+    ]
+    assert [statement["Action"] for statement in of_index] == [["dynamodb:Query"]]

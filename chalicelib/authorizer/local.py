@@ -27,7 +27,12 @@ class GatewayAuthorizer(LocalGatewayAuthorizer):
 
 
 def _response(challenge: Challenge) -> tuple[dict[str, str], bytes]:
-    return {"WWW-Authenticate": challenge.header, "Content-Type": "application/json"}, challenge.body.encode()
+    headers = {
+        "WWW-Authenticate": challenge.header,
+        "Content-Type": "application/json",
+        "Access-Control-Allow-Origin": "*",
+    }
+    return headers, challenge.body.encode()
 
 
 def install() -> None:

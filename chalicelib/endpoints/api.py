@@ -5,6 +5,7 @@ import json
 from chalice import BadRequestError, Blueprint, Response
 
 from chalicelib.authorizer.bearer import bearer
+from chalicelib.endpoints.cors import ANY_ORIGIN
 from chalicelib.models.client import Client
 from chalicelib.models.table import StorageError
 from chalicelib.models.user import Account
@@ -15,7 +16,7 @@ MAX_NOTE = 1000
 """Characters."""
 
 
-@blueprint.route("/api/me", methods=["GET"], content_types=[], authorizer=bearer)
+@blueprint.route("/api/me", methods=["GET"], content_types=[], authorizer=bearer, cors=ANY_ORIGIN)
 def me() -> Response:
     """Tell whose account this is, which application asks, and what it may do."""
     token = blueprint.current_request.context["authorizer"]
@@ -34,7 +35,7 @@ def me() -> Response:
     return Response(members, {"Content-Type": "application/json", "Cache-Control": "no-store"})
 
 
-@blueprint.route("/api/notes", methods=["POST"], authorizer=bearer)
+@blueprint.route("/api/notes", methods=["POST"], authorizer=bearer, cors=ANY_ORIGIN)
 def add_note() -> Response:
     """Take a note: `{"text": "..."}`. An example of what needs `write`; nothing is kept."""
     try:

@@ -9,6 +9,7 @@ from chalice import Blueprint, Response
 from chalice.app import Request
 
 from chalicelib.endpoints import http
+from chalicelib.endpoints.cors import ANY_ORIGIN
 from chalicelib.models.table import StorageError
 from chalicelib.oauth import grants, introspection, metadata, revocation
 from chalicelib.oauth.client_authentication import Presented
@@ -83,14 +84,16 @@ def _quotable(text: str) -> str:
     return "".join(char for char in text if char.isascii() and char.isprintable() and char not in '"\\')
 
 
-@blueprint.route("/oauth2/access_token", methods=ALL_METHODS, content_types=[], name="access_token")
+@blueprint.route(
+    "/oauth2/access_token", methods=ALL_METHODS, content_types=[], cors=ANY_ORIGIN, name="access_token"
+)
 @oauth_endpoint
 def access_token() -> Response:
     """The token endpoint, under the name that the reference page gives it."""
     return _token()
 
 
-@blueprint.route("/oauth2/token", methods=ALL_METHODS, content_types=[], name="token")
+@blueprint.route("/oauth2/token", methods=ALL_METHODS, content_types=[], cors=ANY_ORIGIN, name="token")
 @oauth_endpoint
 def token() -> Response:
     """The token endpoint, under the name that libraries expect."""
@@ -102,7 +105,7 @@ def _token() -> Response:
     return json_response(grants.token_request(_presented(request), http.form(request)).members())
 
 
-@blueprint.route("/oauth2/revoke", methods=ALL_METHODS, content_types=[], name="revoke")
+@blueprint.route("/oauth2/revoke", methods=ALL_METHODS, content_types=[], cors=ANY_ORIGIN, name="revoke")
 @oauth_endpoint
 def revoke() -> Response:
     """The revocation endpoint (RFC 7009)."""
@@ -120,7 +123,11 @@ def introspect() -> Response:
 
 
 @blueprint.route(
-    "/.well-known/oauth-authorization-server", methods=["GET"], content_types=[], name="server_metadata"
+    "/.well-known/oauth-authorization-server",
+    methods=["GET"],
+    content_types=[],
+    cors=ANY_ORIGIN,
+    name="server_metadata",
 )
 def authorization_server_metadata() -> Response:
     """What the server tells about itself (RFC 8414)."""
@@ -128,7 +135,11 @@ def authorization_server_metadata() -> Response:
 
 
 @blueprint.route(
-    "/.well-known/oauth-protected-resource", methods=["GET"], content_types=[], name="resource_metadata"
+    "/.well-known/oauth-protected-resource",
+    methods=["GET"],
+    content_types=[],
+    cors=ANY_ORIGIN,
+    name="resource_metadata",
 )
 def protected_resource_metadata() -> Response:
     """What the API beside us tells about itself (RFC 9728)."""

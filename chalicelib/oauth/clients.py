@@ -16,7 +16,7 @@ def find(client_id: str) -> Client | None:
     disabled client or a withdrawn secret live on. An unknown client costs no more and no less
     than a known one.
     """
-    if not 0 < len(client_id) <= _LONGEST_ID or not client_id.isprintable():
+    if not _may_exist(client_id):
         return None
     now = clock.now()
     known = _remembered.get(client_id)
@@ -27,6 +27,15 @@ def find(client_id: str) -> Client | None:
         _remembered[client_id] = known
     client = known[1]
     return client if client and not client.disabled_at else None
+
+
+def read(client_id: str) -> Client | None:
+    """Return a client as it is stored at this moment, enabled or not, or None."""
+    return Client.find(client_id) if _may_exist(client_id) else None
+
+
+def _may_exist(client_id: str) -> bool:
+    return 0 < len(client_id) <= _LONGEST_ID and client_id.isprintable()
 
 
 def forget() -> None:

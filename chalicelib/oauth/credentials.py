@@ -42,6 +42,16 @@ def random_text(length: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
+def derived_id(key: str, name: str) -> str:
+    """Return the id of a client: the same for the same name, and random for who lacks the key.
+
+    Args:
+        key: a credential.
+        name: what the id is for.
+    """
+    return _keyed_text(key, f"client_id {name}", CLIENT_ID_LENGTH)
+
+
 def new(kind: Kind, grant_id: str = "") -> str:
     """Make a credential. Codes and tokens name the grant that they belong to."""
     return kind + grant_id + random_text(LENGTH - len(kind) - len(grant_id))

@@ -26,7 +26,16 @@ SEEN_BY_USERS = ("client_name", "description", "client_uri", "redirect_uris")
 
 
 class InvalidClientMetadata(ValueError):
-    """A client cannot be registered so; the message says why (RFC 7591 section 3.2.2)."""
+    """A client cannot be registered so (RFC 7591 section 3.2.2).
+
+    Args:
+        message: why.
+        member: which member of the metadata it is about.
+    """
+
+    def __init__(self, message: str, member: str = "") -> None:
+        self.member = member
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,11 @@ class ClientMetadata:
 
 
 def register(
-    metadata: ClientMetadata, owner: str | None = None, *, verified: bool = False
+    metadata: ClientMetadata,
+    owner: str | None = None,
+    *,
+    verified: bool = False,
+    client_id: str | None = None,
 ) -> tuple[Client, str | None]:
     """Register a client.
 
@@ -64,14 +77,16 @@ def register(
         metadata: what it is.
         owner: the user id of the account that it belongs to.
         verified: whether the platform has looked at who is behind it.
+        client_id: random letters and digits; None: drawn here.
 
     Returns:
         The client and its secret, which is told this once; None if it authenticates without.
 
     Raises:
         InvalidClientMetadata: it cannot be registered so.
+        Conflict: there is a client with this `client_id`.
     """
-    client = prepare(metadata, credentials.random_text(credentials.CLIENT_ID_LENGTH), owner)
+    client = prepare(metadata, client_id or credentials.random_text(credentials.CLIENT_ID_LENGTH), owner)
     client.verified_at = clock.now() if verified else None
     secret = _add_secret(client) if client.has_secret else None
     store(client)
@@ -186,6 +201,12 @@ def rotate_secret(client: Client, overlap: int = 0) -> str:
     return secret
 
 
+def valid_secrets(client: Client) -> list[ClientSecret]:
+    """Return the secrets by which a client can authenticate: two while a rotation lasts."""
+    now = clock.now()
+    return [secret for secret in client.secrets if secret.expires_at is None or secret.expires_at > now]
+
+
 def disable(client: Client) -> None:
     """Refuse a client from now on. What it was granted is for `revocation` to end.
 
@@ -254,16 +275,20 @@ def _check(metadata: ClientMetadata) -> None:
     try:
         scopes.parse(metadata.scope or settings.default_scope)
     except InvalidScope as error:
-        raise InvalidClientMetadata(f"{error.description} There are: {', '.join(settings.scopes)}.") from None
+        raise InvalidClientMetadata(
+            f"{error.description} There are: {', '.join(settings.scopes)}.", "scope"
+        ) from None
 
 
 def _check_presentation(metadata: ClientMetadata) -> None:
     """Check what people see of a client."""
     name, description = metadata.client_name.strip(), _described(metadata) or ""
     if not name or len(name) > 80 or not name.isprintable():
-        raise InvalidClientMetadata("the name needs 1 to 80 printable characters")
+        raise InvalidClientMetadata("the name needs 1 to 80 printable characters", "client_name")
     if len(description) > MAX_DESCRIPTION or not description.replace("\n", "").isprintable():
-        raise InvalidClientMetadata(f"the description needs up to {MAX_DESCRIPTION} printable characters")
+        raise InvalidClientMetadata(
+            f"the description needs up to {MAX_DESCRIPTION} printable characters", "description"
+        )
     if metadata.application_type and not _APPLICATION_TYPE.fullmatch(metadata.application_type):
         raise InvalidClientMetadata("the application type is a word such as web, native or service")
     if metadata.client_uri:
@@ -276,7 +301,7 @@ def _check_homepage(uri: str) -> None:
             raise redirect_uris.InvalidRedirectURI("it must start with https://")
         redirect_uris.check(uri, public=False)
     except redirect_uris.InvalidRedirectURI as error:
-        raise InvalidClientMetadata(f"the homepage {uri!r} is refused: {error}") from None
+        raise InvalidClientMetadata(f"the homepage {uri!r} is refused: {error}", "client_uri") from None
 
 
 def _described(metadata: ClientMetadata) -> str | None:
@@ -303,9 +328,11 @@ def _check_authentication(metadata: ClientMetadata) -> None:
 
 def _check_redirect_uris(metadata: ClientMetadata) -> None:
     if "authorization_code" in metadata.grant_types and not metadata.redirect_uris:
-        raise InvalidClientMetadata("the authorization_code grant needs a redirect URI")
+        raise InvalidClientMetadata("the authorization_code grant needs a redirect URI", "redirect_uris")
     for uri in metadata.redirect_uris:
         try:
             redirect_uris.check(uri, public=metadata.is_public)
         except redirect_uris.InvalidRedirectURI as error:
-            raise InvalidClientMetadata(f"the redirect URI {uri!r} is refused: {error}") from None
+            raise InvalidClientMetadata(
+                f"the redirect URI {uri!r} is refused: {error}", "redirect_uris"
+            ) from None

@@ -61,6 +61,11 @@ def page(
     return Response(html, status_code=status, headers=headers)
 
 
+def plain_text(template: str, **values: Any) -> str:
+    """Render a template that is no HTML: nothing is escaped."""
+    return str(_templates().get_template(template).render(**values))
+
+
 def redirect(location: str, cookies: tuple[str, ...] = ()) -> Response:
     """Send the browser elsewhere, always by GET: never 307 (RFC 9700 section 4.12)."""
     headers: dict[str, Any] = {
@@ -118,17 +123,17 @@ def _logo_origin() -> str:
 @functools.cache
 def _templates() -> Any:
     """Load Jinja2 at the first page: applications that only want tokens need not wait for it."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"),
-        autoescape=True,
+        autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.globals.update(t=texts.html, settings=settings)
-    environment.filters.update(date=texts.date, host=host_of)
+    environment.filters.update(date=texts.date, moment=texts.moment, host=host_of)
     return environment
 
 

@@ -45,6 +45,12 @@ def _texts() -> dict[str, str]:
     }
 
 
+def moment(epoch_seconds: int) -> Markup:
+    """Return a day and a time of day, in UTC, for a page."""
+    clock_time = time.strftime("%H:%M", time.gmtime(epoch_seconds))
+    return html("date.moment", day=date(epoch_seconds), time=clock_time)
+
+
 def date(epoch_seconds: int) -> Markup:
     """Return a day, in UTC, for a page."""
     moment = time.gmtime(epoch_seconds)

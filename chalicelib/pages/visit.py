@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from chalice import Blueprint, Response
 from chalice.app import Request
@@ -80,7 +80,7 @@ def for_the_signed_in(
             browser = Browser.of(request)
             signed_in = browser.signed_in()
             if signed_in is None:
-                return _sign_in_first(request, back.format(**captured) if back else request.path)
+                return _sign_in_first(request, _filled_in(back or request.path, captured))
             form = Parameters(())
             if request.method == "POST":
                 form = http.form(request)
@@ -91,6 +91,11 @@ def for_the_signed_in(
         return view_of_the_signed_in
 
     return decorate
+
+
+def _filled_in(path: str, captured: dict[str, str]) -> str:
+    """Fill in what a route has in braces. Chalice calls the route itself a request's path."""
+    return path.format(**{name: quote(value, safe="") for name, value in captured.items()})
 
 
 def _sign_in_first(request: Request, path: str) -> Response:

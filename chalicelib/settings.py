@@ -19,6 +19,13 @@ SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 """One scope-token (RFC 6749 section 3.3)."""
 
 
+SECURE_URL = r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[^\s#]*)?"
+"""Where secrets may be sent: https, or this very machine."""
+
+IN_SSM = "ssm:"
+"""How a secret starts that is not in the setting itself, but in this parameter of Systems Manager."""
+
+
 class SettingsError(ValueError):
     """An environment variable has a value that the server cannot run with."""
 
@@ -29,6 +36,10 @@ def _seconds(default: int, minimum: int, maximum: int) -> int:
 
 def _text(default: str, pattern: str, expected: str) -> str:
     return field(default=default, metadata={"pattern": pattern, "expected": expected})
+
+
+def _secret(pattern: str, expected: str) -> str:
+    return field(default="", repr=False, metadata={"pattern": pattern, "expected": expected, "secret": True})
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,24 @@ class Settings:
     session_idle_lifetime: int = _seconds(2 * HOUR, MINUTE, 90 * DAY)
     """How long a browser stays signed in that shows none of our pages."""
 
+    local_accounts: bool = True
+    """Whether people may sign in with a password of ours."""
+
+    upstream_issuer: str = _text(
+        "", f"({SECURE_URL})?", "the issuer of an OpenID provider: an https URL without fragment"
+    )
+    """The OpenID provider that people may sign in with (OpenID Connect Discovery 1.0). Empty: none."""
+    upstream_client_id: str = _text("", r"[\x21-\x7E]{0,500}", "printable characters")
+    """What we are called there."""
+    upstream_client_secret: str = _secret(r"[\x21-\x7E]{0,1000}", "printable ASCII, without spaces")
+    """Our secret there, or `ssm:` and the name of the parameter that holds it. None: a public client."""
+    upstream_name: str = _text("single sign-on", r".{1,80}", "1 to 80 characters")
+    """What the button calls the provider."""
+    upstream_scope: str = _text("openid email", r"[\x20-\x7E]+", "scopes separated by spaces")
+    """What we ask the provider for."""
+    upstream_email_is_verified: bool = False
+    """Whether e-mail addresses count as verified of which the provider does not say (`email_verified`)."""
+
     client_cache_lifetime: int = _seconds(5, 0, 5 * MINUTE)
     """How long a warm function may go on with what it knows of a client."""
 
@@ -109,6 +138,29 @@ class Settings:
                 "OAUTH_REFRESH_RETRY_WINDOW: longer than OAUTH_ACCESS_TOKEN_LIFETIME, so that a retry"
                 " would be told a token that is over"
             )
+
+        self._check_upstream()
+
+    def _check_upstream(self) -> None:
+        if not self.upstream_issuer:
+            if self.upstream_client_id or self.upstream_client_secret:
+                raise SettingsError("OAUTH_UPSTREAM_ISSUER: missing, while there is a client of it")
+            if not self.local_accounts:
+                raise SettingsError(
+                    "OAUTH_LOCAL_ACCOUNTS: needs OAUTH_UPSTREAM_ISSUER, or nobody can sign in"
+                )
+        elif not self.upstream_client_id:
+            raise SettingsError("OAUTH_UPSTREAM_CLIENT_ID: missing; OAUTH_UPSTREAM_ISSUER needs it")
+        if "openid" not in self.upstream_scope.split():
+            raise SettingsError("OAUTH_UPSTREAM_SCOPE: openid is missing")
+        if self.upstream_client_secret == IN_SSM:
+            raise SettingsError("OAUTH_UPSTREAM_CLIENT_SECRET: ssm: is to be followed by a parameter's name")
+
+    @property
+    def upstream_secret_parameter(self) -> str | None:
+        """The parameter of Systems Manager that holds the upstream client secret, if one does."""
+        name = self.upstream_client_secret.removeprefix(IN_SSM)
+        return name if name != self.upstream_client_secret else None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -134,7 +186,8 @@ def _parse(setting: "Field[Any]", variable: str, text: str) -> Any:
         return _parse_scopes(variable, text)
     if "pattern" in setting.metadata:
         if not re.fullmatch(setting.metadata["pattern"], text):
-            raise SettingsError(f"{variable}: expected {setting.metadata['expected']}, not {text!r}")
+            found = "" if "secret" in setting.metadata else f", not {text!r}"
+            raise SettingsError(f"{variable}: expected {setting.metadata['expected']}{found}")
         return text
     if isinstance(setting.default, bool):
         if text not in ("true", "false"):

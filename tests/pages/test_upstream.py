@@ -593,6 +593,7 @@ def test_a_code_that_the_provider_does_not_take_leads_back_to_the_form(
         {"iss": None},
         {"iss": ["{issuer}"]},
         {"aud": "another"},
+        {"aud": "another", "azp": CLIENT_ID},
         {"aud": None},
         {"aud": []},
         {"aud": {CLIENT_ID: 1}},

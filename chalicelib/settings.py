@@ -25,6 +25,8 @@ SECURE_URL = r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9
 IN_SSM = "ssm:"
 """How a secret starts that is not in the setting itself, but in this parameter of Systems Manager."""
 
+_PARAMETER = re.compile(r"[A-Za-z0-9_./-]{1,1011}")
+
 
 class SettingsError(ValueError):
     """An environment variable has a value that the server cannot run with."""
@@ -153,8 +155,11 @@ class Settings:
             raise SettingsError("OAUTH_UPSTREAM_CLIENT_ID: missing; OAUTH_UPSTREAM_ISSUER needs it")
         if "openid" not in self.upstream_scope.split():
             raise SettingsError("OAUTH_UPSTREAM_SCOPE: openid is missing")
-        if self.upstream_client_secret == IN_SSM:
-            raise SettingsError("OAUTH_UPSTREAM_CLIENT_SECRET: ssm: is to be followed by a parameter's name")
+        parameter = self.upstream_secret_parameter
+        if parameter is not None and not _PARAMETER.fullmatch(parameter):
+            raise SettingsError(
+                "OAUTH_UPSTREAM_CLIENT_SECRET: expected the name of a parameter after ssm:, no ARN"
+            )
 
     @property
     def upstream_secret_parameter(self) -> str | None:

@@ -14,6 +14,7 @@ from chalicelib.models.grant import Grant
 from chalicelib.models.session import SessionRow
 from chalicelib.models.table import TTL_ATTRIBUTE, Table
 from chalicelib.models.user import UserGrant, UserRow
+from chalicelib.settings import settings
 
 TABLES: dict[str, type[Table]] = {
     "clients": Client,
@@ -100,7 +101,9 @@ def resources(stage: str, app_name: str) -> dict[str, Any]:
                 "Policies": [
                     {
                         "PolicyName": f"{name}-policy",
-                        "PolicyDocument": _policy(function, _exact_table_arn, _exact_log_arn(name)),
+                        "PolicyDocument": _policy(
+                            function, _exact_table_arn, _exact_parameter_arn, _exact_log_arn(name)
+                        ),
                     }
                 ]
             }
@@ -117,6 +120,7 @@ def policy(function: str, stage: str, app_name: str) -> dict[str, Any]:
     return _policy(
         function,
         lambda kind: f"arn:aws:dynamodb:*:*:table/{TABLES[kind].Meta.table_name}",
+        lambda parameter: f"arn:aws:ssm:*:*:parameter/{parameter.lstrip('/')}",
         f"arn:aws:logs:*:*:log-group:/aws/lambda/{function_name(function, stage, app_name)}:*",
     )
 
@@ -126,17 +130,28 @@ def function_name(function: str, stage: str, app_name: str) -> str:
     return f"{app_name}-{stage}" + ("" if function == "api_handler" else f"-{function}")
 
 
-def _policy(function: str, table_arn: Callable[[str], Any], log_arn: Any) -> dict[str, Any]:
+def _policy(
+    function: str, table_arn: Callable[[str], Any], parameter_arn: Callable[[str], Any], log_arn: Any
+) -> dict[str, Any]:
     statements = [
         {"Effect": "Allow", "Action": actions, "Resource": [table_arn(kind)]}
         for kind, actions in PERMISSIONS[function].items()
     ]
+    parameter = settings.upstream_secret_parameter
+    if parameter is not None and function == "api_handler":
+        resource = [parameter_arn(parameter)]
+        statements.append({"Effect": "Allow", "Action": ["ssm:GetParameter"], "Resource": resource})
     statements.append({"Effect": "Allow", "Action": LOG_ACTIONS, "Resource": [log_arn]})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _exact_table_arn(kind: str) -> dict[str, list[str]]:
     return {"Fn::GetAtt": [_logical_id(kind, "Table"), "Arn"]}
+
+
+def _exact_parameter_arn(parameter: str) -> dict[str, str]:
+    account = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}"
+    return {"Fn::Sub": f"{account}:parameter/{parameter.lstrip('/')}"}
 
 
 def _exact_log_arn(name: str) -> dict[str, str]:

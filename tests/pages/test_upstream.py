@@ -764,10 +764,11 @@ def test_nonsense_is_a_page_that_says_so(
     assert_not_signed_in(answer, browser, deployment)
 
 
-def test_a_huge_answer_is_not_even_read_when_it_is_right(
+def test_a_huge_answer_is_refused_however_right_it_starts(
     deployment: Deployment, provider: Provider, browser: Browser
 ) -> None:
-    provider.tokens = {"padding": "x" * LONG}
+    keys = json.dumps({"keys": provider.published}).encode()
+    provider.answers["/keys"] = (200, keys + b" " * LONG)
     assert_not_signed_in(sign_in(browser, provider), browser, deployment)
 
 

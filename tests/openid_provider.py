@@ -155,7 +155,7 @@ def running_provider() -> Iterator[Provider]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            self._answer({name: value for name, (value,) in parse_qs(body).items()})
+            self._answer({name: value for name, (value,) in parse_qs(body, keep_blank_values=True).items()})
 
         def _answer(self, form: dict[str, str]) -> None:
             provider.headers.append(dict(self.headers.items()))

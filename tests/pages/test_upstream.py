@@ -28,10 +28,12 @@ from tests.openid_provider import (
     rsa_key,
     running_provider,
 )
+from tests.test_openapi import documented
 
 ChangeSetting = Callable[[str, object], None]
 
-CALLBACK = "/sign-in/upstream/callback"
+BUTTON = "/sign-in/upstream"
+CALLBACK = f"{BUTTON}/callback"
 COOKIE = "__Host-session"
 LONG = 300 * 1024
 
@@ -61,7 +63,7 @@ def browser() -> Browser:
 
 def button(page: Answer) -> Form:
     """Return the form that leads to the provider."""
-    (form,) = [form for form in page.forms if form.action.endswith("/sign-in/upstream")]
+    (form,) = [form for form in page.forms if form.action.endswith(BUTTON)]
     return form
 
 
@@ -424,7 +426,7 @@ def test_without_a_provider_there_is_no_way(deployment: Deployment, browser: Bro
     page = browser.get("/sign-in")
     assert "upstream" not in page.body
     fields = page.form.fields | {"continue": "/"}
-    assert_error_page(browser._go("POST", "/sign-in/upstream", urlencode(fields)), 404)
+    assert_error_page(browser._go("POST", BUTTON, urlencode(fields)), 404)
     assert_error_page(browser.get(f"{CALLBACK}?code=x&state=x"), 404)
 
 
@@ -917,6 +919,33 @@ def test_the_secret_may_be_in_systems_manager(
     sign_in(Browser(), provider)  # A warm function remembers it.
     provider_module.forget()
     assert sign_in(Browser(), provider).status == 502
+
+
+# What docs/openapi.yaml says
+
+
+def test_each_answer_is_as_documented(
+    deployment: Deployment, provider: Provider, browser: Browser, change_setting: ChangeSetting
+) -> None:
+    def gone() -> Answer:
+        return documented(leave(browser), "POST", BUTTON, 303)
+
+    def back(answer: Answer, status: int, **changes: str | None) -> None:
+        url = f"{CALLBACK}?{provider.sign_in(answer.location, **changes)}"
+        documented(browser.get(url), "GET", CALLBACK, status)
+
+    documented(browser.get(CALLBACK), "GET", CALLBACK, 400)
+    back(gone(), 303)
+    back(gone(), 422, error="access_denied")
+    back(gone(), 502, iss="https://evil.example")
+    page = browser.get("/sign-in")
+    documented(browser.submit(page, button(page), csrf_token="x"), "POST", BUTTON, 403)
+    provider.answers["/.well-known/openid-configuration"] = (503, b"")
+    provider_module.forget()
+    documented(browser.submit(page, button(page)), "POST", BUTTON, 502)
+    change_setting("upstream_issuer", "")
+    documented(browser.submit(page, button(page)), "POST", BUTTON, 404)
+    documented(browser.get(CALLBACK), "GET", CALLBACK, 404)
 
 
 # What nobody may read

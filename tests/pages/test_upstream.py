@@ -17,7 +17,7 @@ from chalicelib.models.user import Account
 from tests.conftest import Time
 from tests.expect import assert_error_page
 from tests.faults import FAULTS, meanwhile, storage_fails
-from tests.harness import EMAIL, HOST, PASSWORD, Answer, App, Browser, Deployment, Form
+from tests.harness import EMAIL, HOST, PASSWORD, Answer, App, Browser, Deployment, Form, count_requests
 from tests.openid_provider import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -921,7 +921,24 @@ def test_the_secret_may_be_in_systems_manager(
     assert sign_in(Browser(), provider).status == 502
 
 
-# What docs/openapi.yaml says
+# What the documents say
+
+
+def test_leaving_takes_one_request_and_coming_back_four_or_six(
+    deployment: Deployment, provider: Provider
+) -> None:
+    first = {"UpdateItem": 1, "GetItem": 3, "TransactWriteItems": 1, "PutItem": 1}
+    again = {"UpdateItem": 1, "GetItem": 2, "PutItem": 1}
+    for expected in (first, again):
+        browser = Browser()
+        page = browser.get("/sign-in")
+        with count_requests() as requests:
+            away = browser.submit(page, button(page))
+        assert requests == {"PutItem": 1}
+        answer = provider.sign_in(away.location)
+        with count_requests() as requests:
+            browser.get(f"{CALLBACK}?{answer}")
+        assert requests == expected
 
 
 def test_each_answer_is_as_documented(

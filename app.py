@@ -6,7 +6,16 @@ from chalice import Chalice
 
 from chalicelib.authorizer import bearer
 from chalicelib.endpoints import api, oauth2
-from chalicelib.pages import application, applications, assets, authorize, connections, developers, sign_in
+from chalicelib.pages import (
+    application,
+    applications,
+    assets,
+    authorize,
+    connections,
+    developers,
+    sign_in,
+    upstream,
+)
 
 app = Chalice(app_name="oauth")
 for module in (
@@ -14,6 +23,7 @@ for module in (
     oauth2,
     authorize,
     sign_in,
+    upstream,
     connections,
     applications,
     application,

@@ -19,6 +19,15 @@ SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 """One scope-token (RFC 6749 section 3.3)."""
 
 
+SECURE_URL = r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[^\s#]*)?"
+"""Where secrets may be sent: https, or this very machine."""
+
+IN_SSM = "ssm:"
+"""How a secret starts that is not in the setting itself, but in this parameter of Systems Manager."""
+
+_PARAMETER = re.compile(r"[A-Za-z0-9_./-]{1,1011}")
+
+
 class SettingsError(ValueError):
     """An environment variable has a value that the server cannot run with."""
 
@@ -29,6 +38,10 @@ def _seconds(default: int, minimum: int, maximum: int) -> int:
 
 def _text(default: str, pattern: str, expected: str) -> str:
     return field(default=default, metadata={"pattern": pattern, "expected": expected})
+
+
+def _secret(pattern: str, expected: str) -> str:
+    return field(default="", repr=False, metadata={"pattern": pattern, "expected": expected, "secret": True})
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,24 @@ class Settings:
     session_idle_lifetime: int = _seconds(2 * HOUR, MINUTE, 90 * DAY)
     """How long a browser stays signed in that shows none of our pages."""
 
+    local_accounts: bool = True
+    """Whether people may sign in with a password of ours."""
+
+    upstream_issuer: str = _text(
+        "", f"({SECURE_URL})?", "the issuer of an OpenID provider: an https URL without fragment"
+    )
+    """The OpenID provider that people may sign in with (OpenID Connect Discovery 1.0). Empty: none."""
+    upstream_client_id: str = _text("", r"[\x21-\x7E]{0,500}", "printable characters")
+    """What we are called there."""
+    upstream_client_secret: str = _secret(r"[\x21-\x7E]{0,1000}", "printable ASCII, without spaces")
+    """Our secret there, or `ssm:` and the name of the parameter that holds it. None: a public client."""
+    upstream_name: str = _text("single sign-on", r".{1,80}", "1 to 80 characters")
+    """What the button calls the provider."""
+    upstream_scope: str = _text("openid email", r"[\x20-\x7E]+", "scopes separated by spaces")
+    """What we ask the provider for."""
+    upstream_email_is_verified: bool = False
+    """Whether e-mail addresses count as verified of which the provider does not say (`email_verified`)."""
+
     client_cache_lifetime: int = _seconds(5, 0, 5 * MINUTE)
     """How long a warm function may go on with what it knows of a client."""
 
@@ -118,6 +149,32 @@ class Settings:
                 "OAUTH_REFRESH_RETRY_WINDOW: longer than OAUTH_ACCESS_TOKEN_LIFETIME, so that a retry"
                 " would be told a token that is over"
             )
+
+        self._check_upstream()
+
+    def _check_upstream(self) -> None:
+        if not self.upstream_issuer:
+            if self.upstream_client_id or self.upstream_client_secret:
+                raise SettingsError("OAUTH_UPSTREAM_ISSUER: missing, while there is a client of it")
+            if not self.local_accounts:
+                raise SettingsError(
+                    "OAUTH_LOCAL_ACCOUNTS: needs OAUTH_UPSTREAM_ISSUER, or nobody can sign in"
+                )
+        elif not self.upstream_client_id:
+            raise SettingsError("OAUTH_UPSTREAM_CLIENT_ID: missing; OAUTH_UPSTREAM_ISSUER needs it")
+        if "openid" not in self.upstream_scope.split():
+            raise SettingsError("OAUTH_UPSTREAM_SCOPE: openid is missing")
+        parameter = self.upstream_secret_parameter
+        if parameter is not None and not _PARAMETER.fullmatch(parameter):
+            raise SettingsError(
+                "OAUTH_UPSTREAM_CLIENT_SECRET: expected the name of a parameter after ssm:, no ARN"
+            )
+
+    @property
+    def upstream_secret_parameter(self) -> str | None:
+        """The parameter of Systems Manager that holds the upstream client secret, if one does."""
+        name = self.upstream_client_secret.removeprefix(IN_SSM)
+        return name if name != self.upstream_client_secret else None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -143,7 +200,8 @@ def _parse(setting: "Field[Any]", variable: str, text: str) -> Any:
         return _parse_scopes(variable, text)
     if "pattern" in setting.metadata:
         if not re.fullmatch(setting.metadata["pattern"], text):
-            raise SettingsError(f"{variable}: expected {setting.metadata['expected']}, not {text!r}")
+            found = "" if "secret" in setting.metadata else f", not {text!r}"
+            raise SettingsError(f"{variable}: expected {setting.metadata['expected']}{found}")
         return text
     if isinstance(setting.default, bool):
         if text not in ("true", "false"):

@@ -14,6 +14,7 @@ from chalicelib.models.grant import Grant
 from chalicelib.models.session import SessionRow
 from chalicelib.models.table import TTL_ATTRIBUTE, Table
 from chalicelib.models.user import UserGrant, UserRow
+from chalicelib.settings import settings
 
 TABLES: dict[str, type[Table]] = {
     "clients": Client,
@@ -118,7 +119,7 @@ def resources(stage: str, app_name: str) -> dict[str, Any]:
                 "Policies": [
                     {
                         "PolicyName": f"{name}-policy",
-                        "PolicyDocument": _policy(function, _exact_arn, _exact_log_arn(name)),
+                        "PolicyDocument": _policy(function, name, _exact_table_arn, _exact_arn),
                     }
                 ]
             }
@@ -134,8 +135,9 @@ def policy(function: str, stage: str, app_name: str) -> dict[str, Any]:
     """
     return _policy(
         function,
+        function_name(function, stage, app_name),
         lambda target: f"arn:aws:dynamodb:*:*:table/{_full_name(target)}",
-        f"arn:aws:logs:*:*:log-group:/aws/lambda/{function_name(function, stage, app_name)}:*",
+        lambda service, resource: f"arn:aws:{service}:*:*:{resource}",
     )
 
 
@@ -144,12 +146,19 @@ def function_name(function: str, stage: str, app_name: str) -> str:
     return f"{app_name}-{stage}" + ("" if function == "api_handler" else f"-{function}")
 
 
-def _policy(function: str, arn: Callable[[str], Any], log_arn: Any) -> dict[str, Any]:
+def _policy(
+    function: str, name: str, table_arn: Callable[[str], Any], arn: Callable[[str, str], Any]
+) -> dict[str, Any]:
     statements = [
-        {"Effect": "Allow", "Action": actions, "Resource": [arn(target)]}
+        {"Effect": "Allow", "Action": actions, "Resource": [table_arn(target)]}
         for target, actions in PERMISSIONS[function].items()
     ]
-    statements.append({"Effect": "Allow", "Action": LOG_ACTIONS, "Resource": [log_arn]})
+    parameter = settings.upstream_secret_parameter
+    if function == "api_handler" and parameter is not None:
+        resource = arn("ssm", f"parameter/{parameter.lstrip('/')}")
+        statements.append({"Effect": "Allow", "Action": ["ssm:GetParameter"], "Resource": [resource]})
+    logs = arn("logs", f"log-group:/aws/lambda/{name}:*")
+    statements.append({"Effect": "Allow", "Action": LOG_ACTIONS, "Resource": [logs]})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -159,15 +168,15 @@ def _full_name(target: str) -> str:
     return f"{TABLES[kind].Meta.table_name}{slash}{index}"
 
 
-def _exact_arn(target: str) -> dict[str, Any]:
+def _exact_table_arn(target: str) -> dict[str, Any]:
     kind, slash, index = target.partition("/")
     table = _logical_id(kind, "Table")
     return {"Fn::Sub": f"${{{table}.Arn}}/{index}"} if slash else {"Fn::GetAtt": [table, "Arn"]}
 
 
-def _exact_log_arn(name: str) -> dict[str, str]:
-    account = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}"
-    return {"Fn::Sub": f"{account}:log-group:/aws/lambda/{name}:*"}
+def _exact_arn(service: str, resource: str) -> dict[str, str]:
+    account = f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}"
+    return {"Fn::Sub": f"{account}:{resource}"}
 
 
 def _logical_id(name: str, suffix: str) -> str:

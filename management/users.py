@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from chalicelib.accounts import accounts
+from chalicelib.accounts import accounts, identities
 from chalicelib.accounts.accounts import InvalidAccount
 from chalicelib.accounts.passwords import UnacceptablePassword
 from chalicelib.models.user import Account
@@ -79,6 +79,20 @@ def enable(email: str, as_json: bool) -> None:
     account = find_account(email)
     accounts.enable(account)
     show(_record(account), as_json)
+
+
+@command.command()
+@click.argument("email")
+@json_option
+def unlink(email: str, as_json: bool) -> None:
+    """Forget who a person is at the OpenID provider, sign them out, and revoke all that they granted.
+
+    For an address that the provider gave to somebody else, or to the same person anew. Who signs in
+    there with the address next gets the account.
+    """
+    account = find_account(email)
+    revoked = identities.unlink(account)
+    show(_record(account) | {"grants_revoked": revoked}, as_json)
 
 
 def _read_password(from_stdin: bool) -> str:

@@ -60,6 +60,16 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
         ("OAUTH_REFRESH_RETRY_WINDOW", "601"),
         ("OAUTH_AUTHORIZER_CACHE_LIFETIME", "3601"),
         ("OAUTH_REQUIRE_PKCE", "yes"),
+        ("OAUTH_LOCAL_ACCOUNTS", "no"),
+        ("OAUTH_LOCAL_ACCOUNTS", "false"),
+        ("OAUTH_UPSTREAM_ISSUER", "id.example"),
+        ("OAUTH_UPSTREAM_ISSUER", "http://id.example"),
+        ("OAUTH_UPSTREAM_ISSUER", "http://127.0.0.1.id.example"),
+        ("OAUTH_UPSTREAM_ISSUER", "http://127.0.0.1@id.example"),
+        ("OAUTH_UPSTREAM_ISSUER", "https://id.example#x"),
+        ("OAUTH_UPSTREAM_NAME", "x" * 81),
+        ("OAUTH_UPSTREAM_SCOPE", "email"),
+        ("OAUTH_UPSTREAM_EMAIL_IS_VERIFIED", "1"),
     ],
 )
 def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
@@ -70,6 +80,54 @@ def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
 def test_a_retry_is_never_told_a_token_that_is_over() -> None:
     with pytest.raises(SettingsError, match="OAUTH_REFRESH_RETRY_WINDOW"):
         Settings.from_environment({"OAUTH_ACCESS_TOKEN_LIFETIME": "60", "OAUTH_REFRESH_RETRY_WINDOW": "61"})
+
+
+UPSTREAM = {"OAUTH_UPSTREAM_ISSUER": "https://id.example/", "OAUTH_UPSTREAM_CLIENT_ID": "us"}
+
+
+def test_an_openid_provider_is_an_issuer_and_a_client_there() -> None:
+    read = Settings.from_environment(UPSTREAM | {"OAUTH_LOCAL_ACCOUNTS": "false"})
+    assert read.upstream_issuer == "https://id.example/"
+    assert read.upstream_scope == "openid email"
+    assert not read.local_accounts
+    assert read.upstream_secret_parameter is None
+
+
+@pytest.mark.parametrize("issuer", ["http://127.0.0.1:8080/realms/x", "http://localhost", "http://[::1]:1"])
+def test_on_this_machine_a_provider_may_have_plain_http(issuer: str) -> None:
+    assert Settings.from_environment(UPSTREAM | {"OAUTH_UPSTREAM_ISSUER": issuer}).upstream_issuer == issuer
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("OAUTH_UPSTREAM_ISSUER", "OAUTH_UPSTREAM_CLIENT_ID"),
+        ("OAUTH_UPSTREAM_CLIENT_ID", "OAUTH_UPSTREAM_ISSUER"),
+    ],
+)
+def test_half_an_openid_provider_is_none(given: str, named: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{named}: "):
+        Settings.from_environment({given: UPSTREAM[given]})
+
+
+def test_a_secret_may_be_kept_in_systems_manager() -> None:
+    read = Settings.from_environment(UPSTREAM | {"OAUTH_UPSTREAM_CLIENT_SECRET": "ssm:/oauth/prod/upstream"})
+    assert read.upstream_secret_parameter == "/oauth/prod/upstream"
+
+
+@pytest.mark.parametrize(
+    "secret", ["with space canary", "umläut-canary", "ssm:", "ssm:canary*", "ssm:${canary}"]
+)
+def test_a_bad_secret_is_not_shown(secret: str) -> None:
+    with pytest.raises(SettingsError, match=r"^OAUTH_UPSTREAM_CLIENT_SECRET: ") as raised:
+        Settings.from_environment(UPSTREAM | {"OAUTH_UPSTREAM_CLIENT_SECRET": secret})
+    assert "canary" not in str(raised.value)
+
+
+def test_settings_do_not_show_their_secret() -> None:
+    read = Settings.from_environment(UPSTREAM | {"OAUTH_UPSTREAM_CLIENT_SECRET": "canary"})
+    assert read.upstream_client_secret == "canary"
+    assert "canary" not in repr(read)
 
 
 def test_settings_do_not_change() -> None:

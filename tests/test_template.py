@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,33 @@ def test_the_policy_files_are_what_the_code_says(name: str, function: str) -> No
     written = json.loads(policy_file(function, name).read_text())
     expected = json.dumps(infrastructure.policy(function, name, stage.app_name()))
     assert written == json.loads(expected.replace("oauth-test-", f"oauth-{name}-"))
+
+
+def test_a_secret_in_systems_manager_may_be_read_by_the_function_that_needs_it(
+    change_setting: Callable[[str, object], None],
+) -> None:
+    change_setting("upstream_client_secret", "ssm:/oauth/prod/upstream")
+    merged = infrastructure.resources("prod", "oauth")["Resources"]
+    (exact,) = merged["ApiHandlerRole"]["Properties"]["Policies"]
+    (secret,) = _statements_about(exact["PolicyDocument"], "ssm")
+    arn = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/oauth/prod/upstream"
+    assert secret == {"Effect": "Allow", "Action": ["ssm:GetParameter"], "Resource": [{"Fn::Sub": arn}]}
+    (written,) = _statements_about(infrastructure.policy("api_handler", "prod", "oauth"), "ssm")
+    assert written["Resource"] == ["arn:aws:ssm:*:*:parameter/oauth/prod/upstream"]
+    assert not _statements_about(infrastructure.policy("bearer", "prod", "oauth"), "ssm")
+
+
+def test_without_such_a_secret_no_function_reads_any() -> None:
+    for function in infrastructure.PERMISSIONS:
+        assert not _statements_about(infrastructure.policy(function, "prod", "oauth"), "ssm")
+
+
+def _statements_about(document: dict[str, Any], service: str) -> list[dict[str, Any]]:
+    return [
+        statement
+        for statement in document["Statement"]
+        if any(action.startswith(f"{service}:") for action in statement["Action"])
+    ]
 
 
 def test_functions_have_what_they_need(resources: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from chalicelib import clock
 from chalicelib.accounts import passwords
 from chalicelib.models.table import Conflict, Transaction
-from chalicelib.models.user import Account, EmailAddress
+from chalicelib.models.user import Account, EmailAddress, Identity
 from chalicelib.oauth import credentials, revocation
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,190}")
@@ -29,8 +29,13 @@ def normalize(email: str) -> str:
     return email.strip().lower()
 
 
-def add(email: str, password: str | None) -> Account:
-    """Add an account. Without a password nobody can sign in to it, until one is set.
+def add(email: str, password: str | None, identity: str | None = None) -> Account:
+    """Add an account. Without a password nobody can sign in to it with one, until one is set.
+
+    Args:
+        email: its address.
+        password: to sign in with.
+        identity: the key of the upstream identity to sign in with (`identities`).
 
     Raises:
         InvalidAccount: the address is malformed or taken.
@@ -45,12 +50,16 @@ def add(email: str, password: str | None) -> Account:
         email=email,
         password_hash=passwords.hash_password(password) if password is not None else None,
         created_at=clock.now(),
+        identity=identity,
     )
     address = EmailAddress(email, EmailAddress.ITEM, account_id=account.user_id)
     try:
         with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
             account.write_in(transaction)
             transaction.save(address, EmailAddress.user_id.does_not_exist())
+            if identity is not None:
+                link = Identity(identity, Identity.ITEM, account_id=account.user_id)
+                transaction.save(link, Identity.user_id.does_not_exist())
     except Conflict:
         raise InvalidAccount("there is an account with this e-mail address") from None
     return account

@@ -64,3 +64,23 @@ class BrowserSession(SessionRow, discriminator="browser"):
         session = cls(key)
         alive = (cls.expires_at > now) & (cls.last_used_at > now - idle_lifetime)
         return session if session.update_if(alive, cls.last_used_at.set(now)) else None
+
+
+class UpstreamSignIn(SessionRow, discriminator="upstream"):
+    """A browser that is away, to sign in with the OpenID provider."""
+
+    continue_to = UnicodeAttribute()
+    """A path of ours, where it goes on."""
+    prompt = UnicodeAttribute(null=True)
+    """What the provider was asked to do in any case (`login`)."""
+
+    @classmethod
+    def spend(cls, key: str, now: int) -> "UpstreamSignIn | None":
+        """Return the one that comes back, for the first time and in time: one request.
+
+        Args:
+            key: of its row.
+            now: in epoch seconds. It is over from now on.
+        """
+        sign_in = cls(key)
+        return sign_in if sign_in.update_if(cls.expires_at > now, cls.expires_at.set(now)) else None

@@ -29,6 +29,8 @@ class Account(UserRow, Row, discriminator="account"):
     """Whether this person may look after other people's applications."""
     created_at = EpochSeconds()
     disabled_at = EpochSeconds(null=True)
+    identity = UnicodeAttribute(null=True)
+    """The key of the `Identity` by which this person signs in upstream."""
 
     @classmethod
     def of(cls, user_id: str) -> "Account | None":
@@ -40,6 +42,14 @@ class EmailAddress(UserRow, discriminator="email"):
     """Says whose an address is. `user_id` holds the address, which makes it unique."""
 
     ITEM = "email"
+
+    account_id = UnicodeAttribute()
+
+
+class Identity(UserRow, discriminator="identity"):
+    """Says whose account a person at an OpenID provider has. Its key is made of issuer and subject."""
+
+    ITEM = "identity"
 
     account_id = UnicodeAttribute()
 

@@ -185,7 +185,8 @@ def _consent_page(
 def _sign_in(request: Request, asked: AuthorizationRequest, browser: Browser) -> Response:
     if "none" in asked.prompt:
         return _refuse(request, asked, LoginRequired())
-    return sign_in_page(request, browser, continue_to=_own_url(request, done="login"))
+    prompt = "login" if "login" in asked.prompt else None
+    return sign_in_page(request, browser, continue_to=_own_url(request, done="login"), prompt=prompt)
 
 
 def _own_url(request: Request, done: str = "") -> str:

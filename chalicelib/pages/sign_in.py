@@ -16,8 +16,9 @@ from chalicelib.oauth.parameters import Parameters
 from chalicelib.pages import texts
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
-from chalicelib.pages.rendering import page, redirect
+from chalicelib.pages.rendering import error_page, page, redirect
 from chalicelib.pages.visit import Visit, for_the_signed_in
+from chalicelib.settings import settings
 
 blueprint = Blueprint(__name__)
 
@@ -32,7 +33,7 @@ def sign_in_form() -> Response:
     """Show the form to who comes by themselves, or was sent by a page for people who are signed in."""
     request = blueprint.current_request
     continue_to = http.query(request).get("continue") or http.prefix(request) + HOME
-    return sign_in_page(request, Browser.of(request), _own_path(continue_to))
+    return sign_in_page(request, Browser.of(request), own_path(continue_to))
 
 
 @blueprint.route("/sign-in", methods=["POST"], content_types=[http.FORM])
@@ -40,8 +41,11 @@ def sign_in_form() -> Response:
 def sign_in() -> Response:
     """Check e-mail address and password, and go on to where the person was heading."""
     request = blueprint.current_request
+    if not settings.local_accounts:
+        message = texts.html("upstream.only", name=settings.upstream_name)
+        return error_page(request, 403, message)
     form = http.form(request)
-    continue_to = _own_path(form.require("continue"))
+    continue_to = own_path(form.require("continue"))
     email, password = form.get("email") or "", form.get("password") or ""
     browser = Browser.of(request)
     if not browser.sent(form.get("csrf_token")):
@@ -65,7 +69,12 @@ def sign_out(visit: Visit) -> Response:
     return visit.go("/", notice="signed_out", cookies=(visit.browser.sign_out(),))
 
 
-def _own_path(continue_to: str) -> str:
+def own_path(continue_to: str) -> str:
+    """Check that an address to continue at is a path of ours, and return it.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
     if not _OWN_PATH.fullmatch(continue_to):
         raise InvalidRequest("The address to continue at is not ours.")
     return continue_to
@@ -87,6 +96,7 @@ def sign_in_page(
     email: str = "",
     status: int = 200,
     problem: str | None = None,
+    prompt: str | None = None,
 ) -> Response:
     """Show the form.
 
@@ -97,6 +107,7 @@ def sign_in_page(
         email: what was typed before.
         status: the HTTP status.
         problem: what was wrong before.
+        prompt: `login`, if the OpenID provider has to ask for the password as well as we do.
     """
     waiting = _waiting_request(continue_to, http.issuer(request))
     return page(
@@ -104,12 +115,13 @@ def sign_in_page(
         "sign_in.html",
         status=status,
         cookies=browser.set_cookies(),
-        leaves=waiting is not None,
+        leaves=waiting is not None or bool(settings.upstream_issuer),  # A form leads to the provider.
         csrf_token=browser.csrf_token,
         continue_to=continue_to,
         client_name=waiting.client.client_name if waiting else None,
         email=email,
         problem=problem,
+        prompt=prompt,
     )
 
 

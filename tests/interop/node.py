@@ -3,11 +3,17 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from tests.interop.processes import clean_environment, running
 
 JS = Path(__file__).parent / "js"
 NODE, NPM = shutil.which("node"), shutil.which("npm")
-NO_NODE = None if NODE and NPM else "oauth4webapi was NOT tested: there is no node and npm here"
+NO_NODE = (
+    None if NODE and NPM else "oauth4webapi and oidc-provider were NOT tested: there is no node and npm here"
+)
 INSTALL_SECONDS, TEST_SECONDS = 60, 60
 
 
@@ -21,6 +27,14 @@ def install(folder: Path = JS) -> None:
 def run_tests(**environment: str) -> None:
     """Run all tests there are in js/."""
     _run(JS, str(NODE), "--test", "--test-reporter=spec", seconds=TEST_SECONDS, **environment)
+
+
+@contextmanager
+def running_script(script: str, port: int, log: Path, **environment: str) -> Iterator[None]:
+    """Run a server in js/ from when its port answers until the end of the block."""
+    told = clean_environment(PORT=str(port), **environment)
+    with running([str(NODE), str(JS / script)], port, told, log):
+        yield
 
 
 def _run(folder: Path, *command: str, seconds: int, **environment: str) -> None:

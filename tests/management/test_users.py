@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.accounts import passwords
+from chalicelib.accounts import accounts, identities, passwords
+from chalicelib.accounts.identities import NotAllowed
 from tests.expect import assert_error
 from tests.harness import EMAIL, PASSWORD, App, Browser, Deployment, is_alive
 from tests.management.conftest import CommandLine
@@ -233,3 +234,25 @@ def test_disabling_twice_is_fine(manager: CommandLine) -> None:
     first = manager.json("user", "disable", EMAIL)
     second = manager.json("user", "disable", EMAIL)
     assert (second["disabled_at"], second["grants_revoked"]) == (first["disabled_at"], 0)
+
+
+# Unlinking from the OpenID provider
+
+
+def test_unlink_lets_somebody_else_at_the_provider_have_the_account(
+    manager: CommandLine, deployment: Deployment, app: App
+) -> None:
+    account = identities.account_of("https://id.example", "former", lambda: EMAIL)
+    accounts.set_password(account, PASSWORD)
+    token = deployment.tokens(app)["access_token"]
+    with pytest.raises(NotAllowed):
+        identities.account_of("https://id.example", "next", lambda: EMAIL)
+    unlinked = manager.json("user", "unlink", EMAIL)
+    assert (unlinked["email"], unlinked["grants_revoked"]) == (EMAIL, 1)
+    assert not is_alive(token)
+    found = identities.account_of("https://id.example", "next", lambda: EMAIL)
+    assert found.user_id == account.user_id
+
+
+def test_unlink_needs_an_account(manager: CommandLine) -> None:
+    assert EMAIL in manager.refused("user", "unlink", EMAIL)

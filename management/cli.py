@@ -9,11 +9,12 @@ from management import stage as stages
 
 COMMANDS = {
     "client": "management.clients",
+    "doctor": "management.doctor",
     "tables": "management.tables",
     "template": "management.template",
     "user": "management.users",
 }
-"""Command groups and their modules: imported when called, after the stage's settings are in place."""
+"""Commands and their modules: imported when called, after the stage's settings are in place."""
 
 
 class Commands(click.Group):
@@ -42,10 +43,11 @@ class Commands(click.Group):
         except Conflict:
             raise click.ClickException("somebody else changed this at the same time; try again") from None
         except (StorageError, BotoCoreError, ClientError) as error:
-            raise click.ClickException(_explain(error)) from error
+            raise click.ClickException(explain(error)) from error
 
 
-def _explain(error: Exception) -> str:
+def explain(error: Exception) -> str:
+    """Say in a sentence what DynamoDB refuses, and what to do about it."""
     from chalicelib.models.table import dynamodb
     from chalicelib.settings import settings
 

@@ -51,7 +51,9 @@ def explain(error: Exception) -> str:
     from chalicelib.models.table import dynamodb
     from chalicelib.settings import settings
 
-    text = str(error)
+    text, cause = str(error), str(getattr(error, "cause", None) or "")
+    if cause not in text:
+        text = f"{text}: {cause}"
     if "ResourceNotFoundException" in text or type(error).__name__ == "TableDoesNotExist":
         return f"there are no tables {settings.table_prefix}-*; `manage.py tables create` makes them"
     if dynamodb.host and "Could not connect" in text:

@@ -410,7 +410,8 @@ def _code(case: Case, answer: requests.Response) -> str:
         raise Failed(f"the application got {shown(members.get('error', 'neither code nor error'))}", _LOG)
     if members.get("state") != case.state:
         raise Failed("state did not come back as it was", _LOG)
-    _expect_issuer(case, members.get("iss"), "iss of the redirect")
+    if members.get("iss") != case.metadata.get("issuer"):
+        raise Failed(f"iss of the redirect is {shown(members.get('iss'))}, not the issuer", _LOG)
     return members["code"]
 
 

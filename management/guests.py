@@ -57,6 +57,8 @@ class Guests:
     def leave(self, cookies: list[str]) -> list[str]:
         """Remove them, and whatever came out of them, as far as that is possible.
 
+        What stays, if the browser never saw its cookie, is a session of nobody, until it expires.
+
         Args:
             cookies: of the browser in which the account was signed in.
 

@@ -49,6 +49,8 @@ class Gateway(HTTPAdapter):
         self.url = f"https://{HOST}{stage}"
         self.spoilers: dict[str, Spoiler] = {}
         """By path."""
+        self.authorizations: set[str] = set()
+        """Every `Authorization` header that there was."""
         self.secrets: set[str] = set()
         """All that went through, and nobody else may see."""
         self._count: Counter[str] = Counter()
@@ -60,6 +62,7 @@ class Gateway(HTTPAdapter):
         parts = urlsplit(str(request.url))
         path = parts.path.removeprefix(self.stage)
         body = request.body if isinstance(request.body, str) else None
+        self.authorizations.add(str(request.headers.get("Authorization", "")))
         self._note(dict(parse_qsl(body or "")))
         reply = self._reply(request, path, parts.query, body)
         self._count[path] += 1

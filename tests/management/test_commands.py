@@ -248,7 +248,17 @@ def test_an_unknown_stage_is_told(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("client",), ("client", "add"), ("user",), ("tables",), ("template",)]
+    "command",
+    [
+        (),
+        ("client",),
+        ("client", "add"),
+        ("user",),
+        ("user", "import"),
+        ("tables",),
+        ("template",),
+        ("doctor",),
+    ],
 )
 def test_help_is_there(run: Run, command: tuple[str, ...]) -> None:
     assert "Usage:" in run(*command, "--help").output

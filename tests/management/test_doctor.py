@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -16,7 +17,7 @@ from chalicelib.oauth import registration
 from management.examination import CHECKS
 from management.guests import Guests
 from tests.faults import FAULTS, storage_fails
-from tests.harness import PASSWORD, Deployment
+from tests.harness import HOST, PASSWORD, Deployment
 from tests.management.conftest import CommandLine
 from tests.management.gateway import Gateway, Reply, Spoiler
 
@@ -450,6 +451,17 @@ def test_no_password_is_sent_to_another_server(doctor: Doctor) -> None:
     doctor.gateway.spoilers[ASK] = at(1, body(form))
     doctor.run()
     assert not any(len(secret) == 43 for secret in doctor.gateway.secrets)
+
+
+def test_a_netrc_of_the_operator_authenticates_nobody(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine {HOST} login operator password of-the-operator\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert doctor.run().exit_code == 0
+    assert {header.partition(" ")[0] for header in doctor.gateway.authorizations} == {"", "Bearer"}
 
 
 # Interruptions: `Doctor.run` sees to it that nothing is left

@@ -9,6 +9,7 @@ from management import stage as stages
 
 COMMANDS = {
     "client": "management.clients",
+    "doctor": "management.doctor",
     "grant": "management.grants",
     "status": "management.status",
     "tables": "management.tables",
@@ -44,14 +45,17 @@ class Commands(click.Group):
         except Conflict:
             raise click.ClickException("somebody else changed this at the same time; try again") from None
         except (StorageError, BotoCoreError, ClientError) as error:
-            raise click.ClickException(_explain(error)) from error
+            raise click.ClickException(explain(error)) from error
 
 
-def _explain(error: Exception) -> str:
+def explain(error: Exception) -> str:
+    """Say in a sentence what DynamoDB refuses, and what to do about it."""
     from chalicelib.models.table import dynamodb
     from chalicelib.settings import settings
 
-    text = str(error)
+    text, cause = str(error), str(getattr(error, "cause", None) or "")
+    if cause not in text:
+        text = f"{text}: {cause}"
     if "ResourceNotFoundException" in text or type(error).__name__ == "TableDoesNotExist":
         return f"there are no tables {settings.table_prefix}-*; `manage.py tables create` makes them"
     if dynamodb.host and "Could not connect" in text:

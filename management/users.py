@@ -1,7 +1,10 @@
 """`manage.py user`: accounts."""
 
+import json
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import click
 
@@ -9,9 +12,14 @@ from chalicelib.accounts import accounts, identities
 from chalicelib.accounts.accounts import InvalidAccount
 from chalicelib.accounts.passwords import UnacceptablePassword
 from chalicelib.models.user import Account
-from management import revoking
+from management import revoking, user_files
 from management.lookup import find_account
 from management.output import json_option, show, show_all, when
+from management.progress import progress
+from management.user_files import BadEntries
+
+SHOWN_PROBLEMS = 20
+"""Of a file that cannot be imported."""
 
 password_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input, not from the terminal."
@@ -26,11 +34,12 @@ def command() -> None:
 @command.command()
 @click.argument("email")
 @password_option
+@click.option("--operator", is_flag=True, help="This person may look after other people's applications.")
 @json_option
-def add(email: str, password_stdin: bool, as_json: bool) -> None:
+def add(email: str, password_stdin: bool, operator: bool, as_json: bool) -> None:
     """Add an account."""
     try:
-        account = accounts.add(email, _read_password(password_stdin))
+        account = accounts.add(email, _read_password(password_stdin), is_operator=operator)
     except (InvalidAccount, UnacceptablePassword) as error:
         raise click.ClickException(str(error)) from None
     show(_record(account), as_json)
@@ -41,7 +50,7 @@ def add(email: str, password_stdin: bool, as_json: bool) -> None:
 def list_(as_json: bool) -> None:
     """List all accounts."""
     records = sorted(map(_record, Account.scan()), key=lambda record: str(record["email"]))
-    show_all(records, ["user_id", "email", "created_at", "disabled_at"], as_json)
+    show_all(records, ["user_id", "email", "is_operator", "created_at", "disabled_at"], as_json)
 
 
 @command.command("set-password")
@@ -95,6 +104,87 @@ def unlink(email: str, as_json: bool) -> None:
     show(_record(account) | {"grants_revoked": revoked}, as_json)
 
 
+@command.command()
+@click.argument("email")
+@json_option
+def promote(email: str, as_json: bool) -> None:
+    """Make a person an operator, who may look after other people's applications on the pages."""
+    account = find_account(email)
+    accounts.set_operator(account, True)
+    show(_record(account), as_json)
+
+
+@command.command()
+@click.argument("email")
+@json_option
+def demote(email: str, as_json: bool) -> None:
+    """Make an operator a person like all others. Counts from their next page on."""
+    account = find_account(email)
+    accounts.set_operator(account, False)
+    show(_record(account), as_json)
+
+
+@command.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--if-exists",
+    type=click.Choice(["skip", "fail"]),
+    default="fail",
+    show_default=True,
+    help="What to do with e-mail addresses that have an account.",
+)
+@json_option
+def import_(file: BinaryIO, if_exists: str, as_json: bool) -> None:
+    """Add accounts from a file: a JSON array, JSON lines, or CSV with a header.
+
+    Each has an email and may have a password_hash, created_at (ISO 8601 or epoch seconds), disabled,
+    is_operator (true or false), and the user_id of an earlier export. Hashes may be bcrypt, PBKDF2 or
+    argon2, as Django and passlib write them too; the first sign-in replaces them.
+
+    All of it is checked first: one bad entry, and nothing is imported. A run that was interrupted
+    goes on with --if-exists skip.
+    """
+    with _bad_entries_told():
+        pending, skipped = user_files.split(user_files.read(file.read()), skip=if_exists == "skip")
+    imported = 0
+    try:
+        with progress(len(pending), "accounts imported") as so_far:
+            for account in pending:
+                try:
+                    accounts.store(account)
+                    imported += 1
+                except InvalidAccount as error:  # Somebody else added it since we looked.
+                    if if_exists == "fail":
+                        raise click.ClickException(f"{account.email}: {error}") from None
+                    skipped += 1
+                so_far.advance()
+    except BaseException:
+        click.echo(f"{imported} are imported, the rest is not: go on with --if-exists skip", err=True)
+        raise
+    show({"imported": imported, "skipped": skipped}, as_json)
+
+
+@command.command()
+@click.option("--with-password-hashes", is_flag=True, help="Whoever has them can try passwords offline.")
+def export(with_password_hashes: bool) -> None:
+    """Print all accounts as JSON lines, for `user import`."""
+    for account in sorted(Account.scan(consistent_read=True), key=lambda account: str(account.email)):
+        click.echo(json.dumps(user_files.record(account, with_password_hash=with_password_hashes)))
+
+
+@contextmanager
+def _bad_entries_told() -> Iterator[None]:
+    try:
+        yield
+    except BadEntries as bad:
+        for problem in bad.problems[:SHOWN_PROBLEMS]:
+            click.echo(problem, err=True)
+        more = len(bad.problems) - SHOWN_PROBLEMS
+        if more > 0:
+            click.echo(f"and {more} more", err=True)
+        raise click.ClickException("nothing was imported") from None
+
+
 def _read_password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
@@ -105,6 +195,7 @@ def _record(account: Account) -> dict[str, Any]:
     return {
         "user_id": account.user_id,
         "email": account.email,
+        "is_operator": account.is_operator,
         "created_at": when(account.created_at),
         "disabled_at": when(account.disabled_at),
     }

@@ -84,5 +84,6 @@ def test_the_authorizer_imports_no_more_than_it_needs() -> None:
 
 def test_what_only_some_requests_need_is_not_imported_at_the_start() -> None:
     loaded = loaded_by("app")
-    for module in ("jinja2", "joserfc", "cryptography", "authlib", "requests", "click", "boto3"):
+    late = ("jinja2", "joserfc", "cryptography", "authlib", "requests", "bcrypt", "click", "boto3")
+    for module in late:
         assert module not in loaded, module

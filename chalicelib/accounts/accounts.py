@@ -29,40 +29,62 @@ def normalize(email: str) -> str:
     return email.strip().lower()
 
 
-def add(email: str, password: str | None, identity: str | None = None) -> Account:
+def check_email(email: str) -> str:
+    """Return an e-mail address in the form in which it is stored.
+
+    Raises:
+        InvalidAccount: it is malformed.
+    """
+    email = normalize(email)
+    if not _EMAIL.fullmatch(email):
+        raise InvalidAccount("this is no e-mail address")
+    return email
+
+
+def add(
+    email: str, password: str | None, identity: str | None = None, *, is_operator: bool = False
+) -> Account:
     """Add an account. Without a password nobody can sign in to it with one, until one is set.
 
     Args:
         email: its address.
         password: to sign in with.
         identity: the key of the upstream identity to sign in with (`identities`).
+        is_operator: whether the person may look after other people's applications.
 
     Raises:
         InvalidAccount: the address is malformed or taken.
         UnacceptablePassword: too short or too long.
     """
-    email = normalize(email)
-    if not _EMAIL.fullmatch(email):
-        raise InvalidAccount("this is no e-mail address")
     account = Account(
         credentials.random_text(credentials.USER_ID_LENGTH),
         Account.ITEM,
-        email=email,
+        email=check_email(email),
         password_hash=passwords.hash_password(password) if password is not None else None,
+        is_operator=is_operator,
         created_at=clock.now(),
         identity=identity,
     )
-    address = EmailAddress(email, EmailAddress.ITEM, account_id=account.user_id)
+    store(account)
+    return account
+
+
+def store(account: Account) -> None:
+    """Store a new account, and that its address and its upstream identity are taken.
+
+    Raises:
+        InvalidAccount: one of them is taken, or the id.
+    """
+    address = EmailAddress(account.email, EmailAddress.ITEM, account_id=account.user_id)
     try:
         with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
             account.write_in(transaction)
             transaction.save(address, EmailAddress.user_id.does_not_exist())
-            if identity is not None:
-                link = Identity(identity, Identity.ITEM, account_id=account.user_id)
+            if account.identity is not None:
+                link = Identity(account.identity, Identity.ITEM, account_id=account.user_id)
                 transaction.save(link, Identity.user_id.does_not_exist())
     except Conflict:
         raise InvalidAccount("there is an account with this e-mail address") from None
-    return account
 
 
 def find_by_email(email: str) -> Account | None:
@@ -115,6 +137,16 @@ def enable(account: Account) -> None:
     """
     account.disabled_at = None
     account.epoch += 1
+    account.write()
+
+
+def set_operator(account: Account, is_operator: bool) -> None:
+    """Let a person look after other people's applications, or no longer. It counts from the next page on.
+
+    Raises:
+        Conflict: somebody else changed the account since it was read.
+    """
+    account.is_operator = is_operator
     account.write()
 
 

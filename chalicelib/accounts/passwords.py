@@ -3,6 +3,9 @@
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from chalicelib.accounts import foreign_hashes
+from chalicelib.accounts.foreign_hashes import UnacceptableHash
+
 MIN_LENGTH, MAX_LENGTH = 8, 1000
 """Characters (NIST SP 800-63B section 3.1.1)."""
 
@@ -28,8 +31,38 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Check a password; the same work where there is no hash."""
+    """Check a password; the same work where there is no hash. One of another system adds its own."""
+    password = password[: MAX_LENGTH + 1]
+    own = password_hash if _is_ours(password_hash) else None
     try:
-        return _hasher.verify(password_hash or _NOBODYS, password[: MAX_LENGTH + 1]) and bool(password_hash)
-    except (VerificationError, InvalidHashError):
+        matching = _hasher.verify(own or _NOBODYS, password) and own is not None
+    except VerificationError:
+        matching = False
+    if not password_hash or own is not None:
+        return matching
+    try:
+        return foreign_hashes.parse(password_hash).verify(password)
+    except UnacceptableHash:
+        return False
+
+
+def upgrade(password_hash: str | None, password: str) -> str | None:
+    """Return our own hash of a password, in place of another system's that it matched.
+
+    Returns:
+        None if the hash may stay as it is, or has to: bcrypt proves nothing about what comes
+        after 72 bytes, where somebody may have mistyped.
+    """
+    if not password_hash or _is_ours(password_hash):
+        return None
+    if not foreign_hashes.parse(password_hash).proves(password):
+        return None
+    return _hasher.hash(password[: MAX_LENGTH + 1])
+
+
+def _is_ours(password_hash: str | None) -> bool:
+    """Tell whether a hash is argon2id in the parameters that new ones have."""
+    try:
+        return bool(password_hash) and not _hasher.check_needs_rehash(password_hash or "")
+    except InvalidHashError:
         return False

@@ -1,14 +1,18 @@
 """Signing in, and the browser sessions that follow."""
 
+import logging
 from dataclasses import dataclass
 
 from chalicelib import clock
 from chalicelib.accounts import accounts, passwords
 from chalicelib.accounts.throttle import Attempt
 from chalicelib.models.session import BrowserSession
+from chalicelib.models.table import Conflict, StorageError
 from chalicelib.models.user import Account, Consent, UserRow
 from chalicelib.oauth import credentials
 from chalicelib.settings import settings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,24 @@ def sign_in(email: str, password: str, address: str) -> str | None:
         attempt.failed()
         return None
     attempt.succeeded()
-    return start(account)
+    session = start(account)
+    _upgrade_hash(account, password)
+    return session
+
+
+def _upgrade_hash(account: Account, password: str) -> None:
+    """Replace another system's hash of a password that matched it. No session ends by that.
+
+    If it does not work out, the next time does: nobody is kept from signing in.
+    """
+    upgraded = passwords.upgrade(account.password_hash, password)
+    if upgraded is None:
+        return
+    account.password_hash = upgraded
+    try:
+        account.write()
+    except (Conflict, StorageError) as error:
+        log.warning("a password hash was not upgraded: %s", type(error).__name__)
 
 
 def start(account: Account) -> str:

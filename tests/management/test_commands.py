@@ -249,7 +249,18 @@ def test_an_unknown_stage_is_told(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("client",), ("client", "add"), ("grant",), ("status",), ("user",), ("tables",), ("template",)],
+    [
+        (),
+        ("client",),
+        ("client", "add"),
+        ("doctor",),
+        ("grant",),
+        ("status",),
+        ("tables",),
+        ("template",),
+        ("user",),
+        ("user", "import"),
+    ],
 )
 def test_help_is_there(run: Run, command: tuple[str, ...]) -> None:
     assert "Usage:" in run(*command, "--help").output

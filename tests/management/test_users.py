@@ -12,7 +12,7 @@ from tests.harness import EMAIL, PASSWORD, App, Browser, Deployment, is_alive
 from tests.management.conftest import CommandLine
 
 NEW_PASSWORD = "another password"
-MEMBERS = {"user_id", "email", "created_at", "disabled_at"}
+MEMBERS = {"user_id", "email", "is_operator", "created_at", "disabled_at"}
 
 
 def add(manager: CommandLine, email: str = EMAIL, password: str = PASSWORD) -> Any:
@@ -117,16 +117,36 @@ def test_list_shows_accounts_in_order_and_no_hashes(manager: CommandLine) -> Non
     assert [record["email"] for record in records] == ["a@example.org", "b@example.org", "c@example.org"]
     assert all(set(record) == MEMBERS for record in records)
     header, *lines = manager.text("user", "list").splitlines()
-    assert header.split() == ["user_id", "email", "created_at", "disabled_at"]
+    assert header.split() == ["user_id", "email", "is_operator", "created_at", "disabled_at"]
     assert len(lines) == 3
     assert "argon2" not in json.dumps(records) + "".join(lines)
 
 
-@pytest.mark.parametrize("command", ["set-password", "disable", "enable"])
+@pytest.mark.parametrize("command", ["set-password", "disable", "enable", "promote", "demote"])
 def test_an_unknown_account_is_named(manager: CommandLine, command: str) -> None:
     options = ("--password-stdin",) if command == "set-password" else ()
     refusal = manager.refused("user", command, "no@example.org", *options, typed=PASSWORD)
     assert refusal == "Error: there is no account no@example.org"
+
+
+# Operators
+
+
+def test_an_account_is_no_operator_unless_somebody_says_so(manager: CommandLine) -> None:
+    assert add(manager)["is_operator"] is False
+    added = manager.json("user", "add", "o@example.org", "--operator", "--password-stdin", typed=PASSWORD)
+    assert added["is_operator"] is True
+    assert [record["is_operator"] for record in manager.json("user", "list")] == [True, False]
+
+
+def test_promoting_and_demoting_leave_everything_else_as_it_is(
+    manager: CommandLine, app: App, deployment: Deployment
+) -> None:
+    added = add(manager)
+    browser = deployment.signed_in_browser()
+    assert manager.json("user", "promote", EMAIL) == added | {"is_operator": True}
+    assert manager.json("user", "demote", EMAIL) == added
+    assert browser.get(app.authorization_url()).form.buttons  # Still signed in.
 
 
 # What ends with a password or an account

@@ -134,13 +134,16 @@ CHECKS = (
 )
 
 TABLE_PROBLEMS = {
-    "missing": (Level.INSECURE, "is not there; `manage.py tables create`, or a deployment, makes it"),
-    "not active": (Level.NOTE, "is being made, changed or deleted just now"),
-    "other keys": (Level.INSECURE, "has other keys than this version works with"),
-    "other indexes": (Level.INSECURE, "has other indexes: the grants of an application are not all found"),
-    "no TTL": (Level.NOTE, "keeps what is over, which is of no use to anybody but costs; turn TTL on"),
-    "no point-in-time recovery": (Level.INSECURE, "cannot be brought back to what it was a minute ago"),
-    "not protected from deletion": (Level.INSECURE, "can be deleted, and with it what everybody relies on"),
+    "missing": (Level.INSECURE, "it is not there; `manage.py tables create`, or a deployment, makes it"),
+    "not active": (Level.NOTE, "it is being made, changed or deleted just now"),
+    "other keys": (Level.INSECURE, "it has other keys than this version works with"),
+    "other indexes": (Level.INSECURE, "it has other indexes: the grants of an application are not all found"),
+    "no TTL": (Level.NOTE, "it keeps what is over, which is of no use to anybody but costs; turn TTL on"),
+    "no point-in-time recovery": (Level.INSECURE, "it cannot be brought back to what it was a minute ago"),
+    "not protected from deletion": (
+        Level.INSECURE,
+        "it can be deleted, and with it what everybody relies on",
+    ),
 }
 
 

@@ -21,12 +21,13 @@ COLUMNS = {
     "client_id": 16,
     "email": 24,
     "scope": 10,
-    "created_at": 25,
-    "last_issued_at": 25,
-    "expires_at": 25,
-    "revoked_at": 25,
+    "created_at": 16,
+    "last_issued_at": 16,
+    "expires_at": 16,
+    "revoked_at": 16,
     "revoked_because": 1,
 }
+TIMES = ("created_at", "last_issued_at", "expires_at", "revoked_at")
 BATCH = 100
 """Grants that are read by one request (BatchGetItem)."""
 
@@ -56,7 +57,12 @@ def list_(email: str | None, client_id: str | None, dead_too: bool, as_json: boo
         raise click.UsageError("either --user or --client")
     grants = _of_user(email) if email is not None else _of_client(find_client(str(client_id)).client_id)
     shown = (grant for grant in grants if dead_too or revocation.is_alive(grant))
-    show_stream(_records(shown), COLUMNS, as_json)
+    records = _records(shown)
+    hidden = {"email"} if email is not None else {"client_name", "client_id"}
+    if not dead_too:
+        hidden |= {"revoked_at", "revoked_because"}
+    columns = {name: width for name, width in COLUMNS.items() if name not in hidden}
+    show_stream(records if as_json else map(_at_a_glance, records), columns, as_json)
 
 
 @command.command("show")
@@ -140,6 +146,12 @@ def _record(grant: Grant, client_name: str | None, email: str | None) -> dict[st
         "revoked_at": when(grant.revoked_at),
         "revoked_because": grant.revoked_because,
     }
+
+
+def _at_a_glance(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record for a table, with its times to the minute."""
+    times = {name: record[name] for name in TIMES if record[name] is not None}
+    return record | {name: time[:16].replace("T", " ") for name, time in times.items()}
 
 
 def _find(grant_id: str) -> Grant:

@@ -60,7 +60,7 @@ def _show(statuses: list[dict[str, Any]], values: list[dict[str, Any]], found: l
     )
     click.echo()
     for finding in found:
-        click.echo(f"{finding['level']}: {finding['about']} {finding['sentence']}.")
+        click.echo(f"{finding['level']}: {finding['about']}: {finding['sentence']}.")
     if not found:
         click.echo("There is nothing to say against it.")
 

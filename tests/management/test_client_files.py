@@ -364,8 +364,9 @@ def test_replacing_does_not_disable_which_would_leave_tokens_alive(
     assert bring(manager, [disabled], "--if-exists", "replace") == ["replaced"]
 
 
-def test_replacing_a_disabled_application_brings_no_consent_back(
-    manager: CommandLine, deployment: Deployment, time: Time
+@pytest.mark.parametrize("ending", [("client", "disable"), ("grant", "revoke", "--client")])
+def test_replacing_an_application_brings_no_consent_back(
+    manager: CommandLine, deployment: Deployment, time: Time, ending: tuple[str, ...]
 ) -> None:
     deployment.add_account()
     app, browser = deployment.add_app(), deployment.signed_in_browser()
@@ -373,7 +374,7 @@ def test_replacing_a_disabled_application_brings_no_consent_back(
     exported = export(manager, app.client_id)
     assert asks(app, browser) is False
     time.passes(1)
-    manager.json("client", "disable", app.client_id)
+    manager.json(*ending, app.client_id)
     bring(manager, exported, "--if-exists", "replace")
     assert asks(app, browser) is True
 

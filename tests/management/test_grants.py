@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
@@ -116,12 +117,21 @@ def test_an_applications_own_grants_have_no_person(manager: CommandLine, machine
     assert record["user_id"] is record["email"] is None
 
 
-def test_grants_are_a_table_for_people(manager: CommandLine, machine: App) -> None:
-    tokens = tokens_of(machine, 3)
-    header, *lines = manager.text("grant", "list", "--client", machine.client_id).splitlines()
-    assert header.split()[:2] == ["grant_id", "client_name"]
-    assert sorted(line.split()[0] for line in lines) == sorted(map(id_of, tokens))
-    assert all("Machine" in line for line in lines)
+def test_grants_are_a_table_for_people(
+    manager: CommandLine, deployment: Deployment, app: App, browser: Browser, time: Time
+) -> None:
+    grant_id = id_of(deployment.tokens(app, browser)["access_token"])
+    minute = datetime.fromtimestamp(time.now, UTC).strftime("%Y-%m-%d %H:%M")
+    of_application = manager.text("grant", "list", "--client", app.client_id).splitlines()
+    of_person = manager.text("grant", "list", "--user", EMAIL, "--all").splitlines()
+    assert of_application[0].split() == [
+        *("grant_id", "email", "scope", "created_at", "last_issued_at", "expires_at")
+    ]
+    assert of_application[1].split()[:5] == [grant_id, EMAIL, "read", *minute.split()]
+    assert of_person[0].split()[:3] == ["grant_id", "client_name", "client_id"]
+    assert of_person[0].split()[-2:] == ["revoked_at", "revoked_because"]
+    assert of_person[1].split()[:4] == [grant_id, "Map", "Editor", app.client_id]
+    assert of_person[1].split()[-2:] == ["-", "-"]
 
 
 @pytest.mark.parametrize("option", ["--user", "--client"])
@@ -148,11 +158,11 @@ def test_revoked_grants_and_those_that_are_over_are_listed_when_asked_for(
 
 
 def test_thousands_of_grants_are_read_a_hundred_at_a_time(manager: CommandLine, machine: App) -> None:
-    tokens_of(machine, 230)
+    tokens_of(machine, 130)
     with count_requests() as requests:
         records = manager.json("grant", "list", "--client", machine.client_id)
-    assert len({record["grant_id"] for record in records}) == 230
-    assert requests["BatchGetItem"] == 3 + 3
+    assert len({record["grant_id"] for record in records}) == 130
+    assert requests["BatchGetItem"] == 2 + 2
     assert requests["Query"] <= 32
 
 

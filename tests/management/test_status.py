@@ -86,7 +86,7 @@ def test_people_get_tables_and_sentences(made: CommandLine, change_setting: Chan
     assert lines["oauth-test-grants"][1] == "ACTIVE"
     assert lines["OAUTH_ACCESS_TOKEN_LIFETIME"][1:] == ["30", "d", "default"]
     assert lines["OAUTH_SCOPES"][1:] == ["read,", "write", "default"]
-    assert "note: OAUTH_ACCESS_TOKEN_LIFETIME who finds an access token" in text
+    assert "note: OAUTH_ACCESS_TOKEN_LIFETIME: who finds an access token" in text
 
 
 @pytest.mark.usefixtures("careful")

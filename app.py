@@ -6,10 +6,10 @@ from chalice import Chalice
 
 from chalicelib.authorizer import bearer
 from chalicelib.endpoints import api, oauth2
-from chalicelib.pages import assets, authorize, connections, sign_in
+from chalicelib.pages import assets, authorize, connections, device, sign_in
 
 app = Chalice(app_name="oauth")
-for module in (bearer, oauth2, authorize, sign_in, connections, assets, api):
+for module in (bearer, oauth2, authorize, sign_in, connections, device, assets, api):
     app.register_blueprint(module.blueprint)
 
 if os.environ.get("AWS_CHALICE_CLI_MODE"):

@@ -8,6 +8,7 @@ import click
 from chalicelib.accounts import accounts
 from chalicelib.models.client import Client
 from chalicelib.oauth import registration, revocation
+from chalicelib.oauth.grants import GRANT_TYPES
 from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
 from chalicelib.settings import settings
 from management.options import DURATION, confirmed
@@ -38,7 +39,7 @@ def command() -> None:
     metavar="TYPE",
     default=["authorization_code"],
     show_default=True,
-    help="authorization_code, refresh_token or client_credentials; repeatable.",
+    help=f"{', '.join(GRANT_TYPES)}; repeatable.",
 )
 @click.option("--public", is_flag=True, help="It cannot keep a secret: a native application.")
 @click.option(

@@ -80,7 +80,7 @@ def for_the_signed_in(
             browser = Browser.of(request)
             signed_in = browser.signed_in()
             if signed_in is None:
-                return _sign_in_first(request, back.format(**captured) if back else request.path)
+                return _sign_in_first(request, back.format(**captured) if back else _path_and_query(request))
             form = Parameters(())
             if request.method == "POST":
                 form = http.form(request)
@@ -91,6 +91,11 @@ def for_the_signed_in(
         return view_of_the_signed_in
 
     return decorate
+
+
+def _path_and_query(request: Request) -> str:
+    query = urlencode(http.query_pairs(request))
+    return f"{request.path}?{query}" if query else request.path
 
 
 def _sign_in_first(request: Request, path: str) -> Response:

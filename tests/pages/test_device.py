@@ -231,9 +231,11 @@ def test_who_allows_while_somebody_else_denies_is_too_late(
     deployment.add_account("other@example.org")
     other = deployment.signed_in_browser("other@example.org")
     page = type_code(browser, started["user_code"])
-    with meanwhile(
-        "TransactWriteItems", lambda: deployment.decide(started["user_code"], other, decision="deny")
-    ):
+
+    def deny() -> None:
+        deployment.decide(started["user_code"], other, decision="deny")
+
+    with meanwhile("TransactWriteItems", deny):
         assert_form_again(browser.submit(page, decision="allow"), "This code was used already")
     assert_error(television.poll(started["device_code"]), "access_denied")
 
@@ -243,9 +245,12 @@ def test_who_denies_while_somebody_else_allows_is_too_late(
 ) -> None:
     """Below the page, whose throttle writes first."""
     asked = device_authorization.read_request(started["device_code"][4:12])
-    with meanwhile("PutItem", lambda: deployment.decide(started["user_code"], browser)):
-        with pytest.raises(NotPending):
-            device_authorization.deny(asked)
+
+    def allow() -> None:
+        deployment.decide(started["user_code"], browser)
+
+    with meanwhile("PutItem", allow), pytest.raises(NotPending):
+        device_authorization.deny(asked)
     assert television.poll(started["device_code"]).status == 200
 
 

@@ -142,6 +142,10 @@ def test_a_request_that_does_not_work_stores_nothing(
     assert deployment.snapshot() == before
 
 
+def test_empty_and_unknown_parameters_do_not_count(television: App) -> None:
+    assert television.start_device(scope="", client_secret="", unheard_of="é\x00" * 2000).status == 200
+
+
 def test_a_repeated_parameter_is_refused(television: App) -> None:
     pairs = [("client_id", television.client_id), ("scope", "read"), ("scope", "read")]
     assert_error(post(ENDPOINT, pairs), "invalid_request")
@@ -317,6 +321,20 @@ def test_a_token_that_the_device_gave_back_is_not_told_again(television: App, al
     television.post("/oauth2/revoke", token=tokens["access_token"])
     assert_error(television.poll(allowed["device_code"]), "invalid_grant")
     assert television.refresh(tokens["refresh_token"]).status == 200
+
+
+def test_a_poll_without_a_code_is_refused(television: App) -> None:
+    assert_error(television.token(grant_type=DEVICE_CODE), "invalid_request")
+    assert_error(television.poll(""), "invalid_request")
+
+
+def test_a_poll_without_the_secret_is_refused(deployment: Deployment, browser: Browser) -> None:
+    app = deployment.add_app(grant_types=(DEVICE_CODE,), redirect_uris=())
+    started = app.start_device().json
+    deployment.decide(started["user_code"], browser)
+    for secret in (None, "wrong"):
+        assert_error(app.poll(started["device_code"], client_secret=secret), "invalid_client", 401)
+    assert app.poll(started["device_code"]).status == 200
 
 
 def test_another_application_consumes_and_revokes_nothing(

@@ -396,10 +396,16 @@ def test_what_was_taken_back_before_the_device_came_yields_nothing(
     assert_error(television.poll(allowed["device_code"]), "access_denied")
 
 
-def test_a_revoked_device_is_told_so(television: App, allowed: Any) -> None:
+def test_a_device_that_was_revoked_stays_revoked_as_it_was(
+    deployment: Deployment, television: App, allowed: Any, time: Time
+) -> None:
     tokens = television.poll(allowed["device_code"]).json
     television.post("/oauth2/revoke", token=tokens["refresh_token"])
-    assert_error(television.poll(allowed["device_code"]), "invalid_grant")
+    before = deployment.snapshot()
+    for _ in range(2):
+        assert_error(television.poll(allowed["device_code"]), "invalid_grant")
+        time.passes(60)
+    assert deployment.snapshot() == before
     assert not is_alive(tokens["access_token"])
 
 

@@ -13,6 +13,7 @@ from chalicelib.pages import (
     authorize,
     connections,
     developers,
+    device,
     sign_in,
     upstream,
 )
@@ -25,6 +26,7 @@ for module in (
     sign_in,
     upstream,
     connections,
+    device,
     applications,
     application,
     developers,

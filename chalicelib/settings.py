@@ -98,12 +98,14 @@ class Settings:
 
     access_token_lifetime: int = _seconds(30 * DAY, MINUTE, 366 * DAY)
     authorization_code_lifetime: int = _seconds(MINUTE, 1, 10 * MINUTE)
+    device_code_lifetime: int = _seconds(10 * MINUTE, MINUTE, 30 * MINUTE)
+    """How long a person has to type a device's code and allow what it asks for (RFC 8628)."""
     refresh_token_idle_lifetime: int = _seconds(90 * DAY, MINUTE, 1000 * DAY)
     """How long a refresh token may lie unused."""
     refresh_token_lifetime: int = _seconds(366 * DAY, MINUTE, 3660 * DAY)
     """How long, after the user's consent, tokens may be refreshed at all."""
     refresh_retry_window: int = _seconds(MINUTE, 0, 10 * MINUTE)
-    """How long a client may repeat a refresh whose answer it never saw."""
+    """How long a client may repeat a refresh, or a device its last poll, whose answer it never saw."""
 
     require_pkce: bool = False
     """Whether confidential clients must use PKCE too (RFC 9700 section 2.1.1). Public ones always must."""

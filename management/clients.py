@@ -9,6 +9,7 @@ import click
 from chalicelib.models.client import Client
 from chalicelib.models.table import Conflict, StorageError
 from chalicelib.oauth import registration
+from chalicelib.oauth.grants import GRANT_TYPES
 from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
 from management import client_files, revoking
 from management.client_files import BadEntry
@@ -43,7 +44,7 @@ def command() -> None:
     metavar="TYPE",
     default=["authorization_code"],
     show_default=True,
-    help="authorization_code, refresh_token or client_credentials; repeatable.",
+    help=f"{', '.join(GRANT_TYPES)}; repeatable.",
 )
 @click.option("--public", is_flag=True, help="It cannot keep a secret: a native application.")
 @click.option(

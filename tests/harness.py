@@ -29,6 +29,7 @@ HOST = "auth.example.org"
 CALLBACK = "https://app.example.com/callback"
 EMAIL, PASSWORD = "user@example.org", "correct horse"
 FORM = "application/x-www-form-urlencoded"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 ARN = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234"
 
 Pairs = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -255,6 +256,15 @@ class App:
         given: dict[str, str | None] = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return self.token(**(given | parameters))
 
+    def start_device(self, **parameters: str | None) -> Answer:
+        """Ask for a device code and a user code."""
+        return self.post("/oauth2/device_authorization", **parameters)
+
+    def poll(self, device_code: str, **parameters: str | None) -> Answer:
+        """Ask for the tokens of a device."""
+        given: dict[str, str | None] = {"grant_type": DEVICE_CODE, "device_code": device_code}
+        return self.token(**(given | parameters))
+
 
 def post(path: str, fields: Pairs, headers: Mapping[str, str] | None = None) -> Answer:
     """Post a form."""
@@ -343,6 +353,13 @@ class Deployment:
         answer = app.exchange(self.code(app, browser, **parameters))
         assert answer.status == 200, answer
         return answer.json
+
+    def decide(self, user_code: str, browser: Browser | None = None, /, **fields: str) -> Answer:
+        """Let the user type a device's code and decide; by default they allow all of it."""
+        browser = browser or self.signed_in_browser()
+        page = browser.submit(browser.get("/device"), user_code=user_code)
+        assert page.status == 200, page
+        return browser.submit(page, **({"decision": "allow"} | fields))
 
     def snapshot(self) -> dict[str, Any]:
         """Return all that is stored, less when a session was used last: every page notes that."""

@@ -4,9 +4,9 @@ import pytest
 
 from chalicelib.authorizer.decision import Unauthorized
 from tests.conftest import Time
-from tests.harness import App, Browser, Deployment, authorize, count_requests
+from tests.harness import DEVICE_CODE, App, Browser, Deployment, authorize, count_requests
 
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
 
 
 @pytest.fixture
@@ -63,6 +63,41 @@ def test_refreshing_takes_two_and_a_retry_one(deployment: Deployment, app: App) 
     assert requests == {"GetItem": 1, "PutItem": 1}
     with count_requests() as requests:
         assert app.refresh(refresh_token).status == 200
+    assert requests == {"GetItem": 1}
+
+
+def test_starting_a_device_takes_one(app: App) -> None:
+    with count_requests() as requests:
+        assert app.start_device().status == 200
+    assert requests == {"TransactWriteItems": 1}
+
+
+def test_a_poll_takes_two_whatever_comes_of_it(deployment: Deployment, app: App, time: Time) -> None:
+    started = app.start_device().json
+    for expected in ("authorization_pending", "slow_down"):
+        with count_requests() as requests:
+            assert app.poll(started["device_code"]).json["error"] == expected
+        assert requests == {"GetItem": 1, "PutItem": 1}
+    deployment.decide(started["user_code"])
+    with count_requests() as requests:
+        assert app.poll(started["device_code"]).status == 200
+    assert requests == {"GetItem": 1, "PutItem": 1}
+
+
+def test_a_poll_that_is_told_something_again_takes_one(deployment: Deployment, app: App, time: Time) -> None:
+    allowed, denied, forgotten = (app.start_device().json for _ in range(3))
+    browser = deployment.signed_in_browser()
+    deployment.decide(allowed["user_code"], browser)
+    deployment.decide(denied["user_code"], browser, decision="deny")
+    app.poll(allowed["device_code"])
+    with count_requests() as requests:
+        assert app.poll(allowed["device_code"]).status == 200
+        assert app.poll(denied["device_code"]).json["error"] == "access_denied"
+    assert requests == {"GetItem": 2}
+    time.passes(600)
+    app.token(grant_type="client_credentials")  # Warms the function again.
+    with count_requests() as requests:
+        assert app.poll(forgotten["device_code"]).json["error"] == "expired_token"
     assert requests == {"GetItem": 1}
 
 

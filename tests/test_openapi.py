@@ -23,8 +23,10 @@ from chalicelib.models.table import dynamodb
 from chalicelib.oauth import grants
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.settings import settings
+from tests.conftest import Time
 from tests.harness import (
     CALLBACK,
+    DEVICE_CODE,
     EMAIL,
     FORM,
     PASSWORD,
@@ -44,11 +46,17 @@ DOCUMENT: dict[str, Any] = yaml.safe_load(
 )
 SERVER = "/.well-known/oauth-authorization-server"
 RESOURCE = "/.well-known/oauth-protected-resource"
-POST_ONLY = ("/oauth2/access_token", "/oauth2/token", "/oauth2/revoke", "/oauth2/introspect")
+POST_ONLY = (
+    "/oauth2/access_token",
+    "/oauth2/token",
+    "/oauth2/device_authorization",
+    "/oauth2/revoke",
+    "/oauth2/introspect",
+)
 REFUSED = {(path, method) for path in POST_ONLY for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE")}
 """Routed so that they get an OAuth error, not to be used."""
 
-ALL_GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+ALL_GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
 VERIFIER, CHALLENGE = (
     "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
     "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
@@ -215,7 +223,7 @@ def test_every_example_is_what_its_schema_says() -> None:
 
 def test_every_token_in_an_example_has_forty_characters_and_is_nobodys() -> None:
     tokens = re.findall(r"\bo[a-z]{2}_\w+", json.dumps([example for *_, example in _examples(DOCUMENT)]))
-    assert {token[:4] for token in tokens} == {"oat_", "oac_", "ort_", "ocs_"}
+    assert {token[:4] for token in tokens} == {"oat_", "oac_", "ort_", "odc_", "ocs_"}
     assert {token[4:] for token in tokens} == {"x" * 36}
 
 
@@ -242,6 +250,12 @@ def test_each_grant_type_is_answered_as_documented(deployment: Deployment, clien
     assert "refresh_token" in call(path, credentials(client) | refresh, 200).json
     own = {"grant_type": "client_credentials", "scope": "read write"}
     assert "refresh_token" not in call(path, credentials(client) | own, 200).json
+    started = call("/oauth2/device_authorization", credentials(client) | {"scope": "read"}, 200).json
+    poll = {"grant_type": DEVICE_CODE, "device_code": started["device_code"]}
+    assert call(path, credentials(client) | poll, 400).json["error"] == "authorization_pending"
+    assert call(path, credentials(client) | poll, 400).json["error"] == "slow_down"
+    deployment.decide(started["user_code"])
+    assert "refresh_token" in call(path, credentials(client) | poll, 200).json
     assert client.client_secret
     call(path, own, 200, basic(client.client_id, client.client_secret))
 
@@ -258,6 +272,7 @@ def test_each_grant_type_is_answered_as_documented(deployment: Deployment, clien
             "invalid_grant",
         ),
         ({"grant_type": "refresh_token", "refresh_token": "x"}, 400, "invalid_grant"),
+        ({"grant_type": DEVICE_CODE, "device_code": "x"}, 400, "invalid_grant"),
         ({"grant_type": 'pass"word\\'}, 400, "unsupported_grant_type"),
         ({"scope": "admin"}, 400, "invalid_scope"),
         ({"client_secret": "wrong"}, 401, "invalid_client"),
@@ -327,6 +342,49 @@ def test_introspection_is_answered_as_documented(deployment: Deployment, client:
     assert call(path, credentials(client), 400).json["error"] == "invalid_request"
     call(path, credentials(client) | {"client_secret": "wrong", "token": own}, 401)
     call(path, credentials(client) | {"token": "x" * 70_000}, 413)
+
+
+def test_starting_a_device_is_answered_as_documented(deployment: Deployment, client: App) -> None:
+    path = "/oauth2/device_authorization"
+    call(path, credentials(client), 200)
+    call(path, credentials(client) | {"scope": "read write"}, 200)
+    assert call(path, {}, 400).json["error"] == "invalid_request"
+    assert call(path, credentials(client) | {"scope": "admin"}, 400).json["error"] == "invalid_scope"
+    call(path, credentials(client) | {"client_secret": "wrong"}, 401)
+    call(path, credentials(client) | {"scope": "x" * 70_000}, 413)
+    other = deployment.add_app(name="Other")
+    assert call(path, credentials(other), 400).json["error"] == "unauthorized_client"
+
+
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+def test_connecting_a_device_is_as_documented(
+    deployment: Deployment, client: App, time: Time, decision: str
+) -> None:
+    started = client.start_device(scope="read write").json
+    stranger = Browser().get(started["verification_uri_complete"])
+    documented(stranger, "GET", "/device", 303)
+    browser = deployment.signed_in_browser()
+    form = documented(browser.get("/device"), "GET", "/device", 200)
+    documented(browser.submit(form, csrf_token="0" * 64), "POST", "/device", 403)
+    documented(browser.submit(form, user_code="x"), "POST", "/device", 422)
+    typed = form.form.fields | {"user_code": started["user_code"]}
+    check(operation("POST", "/device")["requestBody"]["content"][FORM]["schema"], typed)
+    consent = documented(browser.submit(form, **typed), "POST", "/device", 200)
+
+    path = "/device/decision"
+    documented(browser.submit(consent, decision=decision, csrf_token="0" * 64), "POST", path, 403)
+    documented(browser.submit(consent), "POST", path, 400)
+    decided = consent.form.fields | {"decision": decision}
+    check(operation("POST", path)["requestBody"]["content"][FORM]["schema"], decided)
+    documented(Browser().submit(consent, **decided), "POST", path, 303)
+    done = documented(browser.submit(consent, **decided), "POST", path, 303)
+    documented(browser.submit(consent, **decided), "POST", path, 422)
+    documented(browser.get(done.location), "GET", "/device/done", 200)
+    documented(Browser().get(done.location), "GET", "/device/done", 303)
+    for _ in range(5):
+        documented(browser.submit(form, user_code="BCDF-GHJK"), "POST", "/device", 422)
+    documented(browser.submit(form, user_code="BCDF-GHJK"), "POST", "/device", 429)
+    documented(browser.submit(consent, **decided), "POST", path, 429)
 
 
 @pytest.mark.parametrize("stage", ["", "/prod"])
@@ -512,7 +570,7 @@ def test_the_wrong_client_or_redirect_uri_is_a_page_as_documented(client: App) -
 
 
 def test_another_content_type_of_a_form_is_refused_as_documented(client: App) -> None:
-    for path in (client.authorization_url(), "/sign-in"):
+    for path in (client.authorization_url(), "/sign-in", "/device", "/device/decision"):
         query = dict(parse_qsl(urlsplit(path).query))
         headers = {"Content-Type": "text/plain"}
         sent = event("POST", urlsplit(path).path, query=query, headers=headers, body="x")

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from tests.harness import EMAIL, PASSWORD, Browser, Deployment, is_alive
+from tests.harness import DEVICE_CODE, EMAIL, PASSWORD, Browser, Deployment, is_alive
 
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
 
 
 def secrets_of_a_walk(deployment: Deployment) -> dict[str, str]:
@@ -24,6 +24,11 @@ def secrets_of_a_walk(deployment: Deployment) -> dict[str, str]:
     assert is_alive(refreshed["access_token"])
     app.post("/oauth2/introspect", token=refreshed["access_token"])
     app.token(grant_type="client_credentials", client_secret="ocs_wrong")
+    device = app.start_device().json
+    app.poll(device["device_code"])
+    deployment.decide(device["user_code"], browser)
+    connected = app.poll(device["device_code"]).json
+    assert is_alive(connected["access_token"])
     app.exchange(code)
     assert not is_alive(refreshed["access_token"])
     return {
@@ -35,6 +40,11 @@ def secrets_of_a_walk(deployment: Deployment) -> dict[str, str]:
         "refresh token": tokens["refresh_token"],
         "second access token": refreshed["access_token"],
         "second refresh token": refreshed["refresh_token"],
+        "device code": device["device_code"],
+        "user code": device["user_code"],
+        "user code without its dash": device["user_code"].replace("-", ""),
+        "access token of the device": connected["access_token"],
+        "refresh token of the device": connected["refresh_token"],
         "session": browser.cookies["__Host-session"],
         "cookie before signing in": anonymous,
         "csrf token": page.form.fields["csrf_token"],

@@ -57,6 +57,8 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
         ("OAUTH_ACCESS_TOKEN_LIFETIME", "٣٦٠٠"),
         ("OAUTH_AUTHORIZATION_CODE_LIFETIME", "0"),
         ("OAUTH_AUTHORIZATION_CODE_LIFETIME", "601"),
+        ("OAUTH_DEVICE_CODE_LIFETIME", "59"),
+        ("OAUTH_DEVICE_CODE_LIFETIME", "1801"),
         ("OAUTH_REFRESH_RETRY_WINDOW", "601"),
         ("OAUTH_AUTHORIZER_CACHE_LIFETIME", "3601"),
         ("OAUTH_REQUIRE_PKCE", "yes"),

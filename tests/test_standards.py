@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 DOCUMENT = (ROOT / "docs" / "standards.md").read_text(encoding="utf-8")
 
-RFCS = ("6749", "6750", "7009", "7636", "7662", "8252", "8414", "9207", "9728", "9700")
+RFCS = ("6749", "6750", "7009", "7636", "7662", "8252", "8414", "8628", "9207", "9728", "9700")
 COLUMNS = ["section", "requirement", "level", "how it is met", "held by"]
 LEVEL = re.compile(
     r"(MUST|MUST NOT|SHOULD|SHOULD NOT|MAY|REQUIRED|RECOMMENDED|NOT RECOMMENDED|OPTIONAL)"

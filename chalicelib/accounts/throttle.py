@@ -7,6 +7,7 @@ there may be many people, failures count when they happened, fade, and never cos
 """
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from chalicelib import clock
@@ -75,24 +76,28 @@ class Throttled(Exception):
 
 
 class Attempt:
-    """One attempt to sign in."""
+    """One attempt to guess what one has to know: a password, or a code."""
 
-    def __init__(self, email: str, address: str) -> None:
+    def __init__(
+        self, account: str, address: str, per_account: Limit = ACCOUNT, per_address: Limit = ADDRESS
+    ) -> None:
         """Count it for the account.
 
         Args:
-            email: as it was typed.
+            account: for signing in, the e-mail address as it was typed.
             address: the IP address that it comes from.
+            per_account: how often an account may fail.
+            per_address: how often the people behind an address may fail.
 
         Raises:
             Throttled: it comes too early.
         """
-        self._network = _network(address)
-        _check(ADDRESS.find(self._network))
-        self._account = ACCOUNT.find(email)
+        self._network, self._per_address = _network(address), per_address
+        _check(per_address.find(self._network))
+        self._account = per_account.find(account)
         _check(self._account)
         try:
-            ACCOUNT.count(self._account)
+            per_account.count(self._account)
         except Conflict:
             raise Throttled(1) from None
 
@@ -100,11 +105,18 @@ class Attempt:
         """Take it back: the account starts anew."""
         self._account.delete()
 
+    def withdrawn(self) -> None:
+        """Take this one back, and no other: for what anybody can succeed in who wants to start anew."""
+        self._account.failures -= 1
+        self._account.blocked_until = 0
+        with suppress(Conflict):
+            self._account.write()
+
     def failed(self) -> None:
         """Count it for the address as well."""
         for _ in range(ATTEMPTS):
             try:
-                return ADDRESS.count(ADDRESS.find(self._network))
+                return self._per_address.count(self._per_address.find(self._network))
             except Conflict:
                 continue
         return None

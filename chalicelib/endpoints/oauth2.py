@@ -11,7 +11,7 @@ from chalice.app import Request
 from chalicelib.endpoints import http
 from chalicelib.endpoints.cors import ANY_ORIGIN
 from chalicelib.models.table import StorageError
-from chalicelib.oauth import grants, introspection, metadata, revocation
+from chalicelib.oauth import device_authorization, grants, introspection, metadata, revocation
 from chalicelib.oauth.client_authentication import Presented
 from chalicelib.oauth.errors import (
     InvalidClient,
@@ -28,7 +28,13 @@ blueprint = Blueprint(__name__)
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 """Routed to us, so that the wrong ones get an OAuth error and not the gateway's own."""
 
-AUTHENTICATING = ("/oauth2/access_token", "/oauth2/token", "/oauth2/revoke", "/oauth2/introspect")
+AUTHENTICATING = (
+    "/oauth2/access_token",
+    "/oauth2/token",
+    "/oauth2/device_authorization",
+    "/oauth2/revoke",
+    "/oauth2/introspect",
+)
 """The endpoints at which clients authenticate."""
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -103,6 +109,16 @@ def token() -> Response:
 def _token() -> Response:
     request = blueprint.current_request
     return json_response(grants.token_request(_presented(request), http.form(request)).members())
+
+
+@blueprint.route(
+    "/oauth2/device_authorization", methods=ALL_METHODS, content_types=[], name="device_authorization"
+)
+@oauth_endpoint
+def authorize_device() -> Response:
+    """The device authorization endpoint (RFC 8628)."""
+    request = blueprint.current_request
+    return json_response(device_authorization.request(_presented(request), http.form(request)).members())
 
 
 @blueprint.route("/oauth2/revoke", methods=ALL_METHODS, content_types=[], cors=ANY_ORIGIN, name="revoke")

@@ -9,7 +9,7 @@ import secrets
 import zlib
 from typing import Any
 
-from pynamodb.attributes import ListAttribute, MapAttribute, UnicodeAttribute
+from pynamodb.attributes import ListAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 
 from chalicelib.models.table import EpochSeconds, Row, table_name
@@ -27,6 +27,21 @@ class AuthorizationCode(MapAttribute[str, Any]):
     code_challenge = UnicodeAttribute(null=True)
     """RFC 7636; the method is always S256."""
     redeemed_at = EpochSeconds(null=True)
+
+
+class DeviceCode(MapAttribute[str, Any]):
+    """The code by which a device polls for its tokens (RFC 8628). Its hash stays, as a code's does."""
+
+    hash = UnicodeAttribute()
+    expires_at = EpochSeconds()
+    interval = NumberAttribute()
+    """How many seconds the device has to wait between two polls."""
+    polled_at = EpochSeconds(null=True)
+    """When it asked last, while nobody had decided."""
+    approved_at = EpochSeconds(null=True)
+    redeemed_at = EpochSeconds(null=True)
+    seed = UnicodeAttribute(null=True)
+    """With the device code, tells what that was exchanged for (`credentials.successor`)."""
 
 
 class AccessToken(MapAttribute[str, Any]):
@@ -77,7 +92,8 @@ class Grant(Row):
 
     grant_id = UnicodeAttribute(hash_key=True)
     client_id = UnicodeAttribute()
-    client_shard = UnicodeAttribute()
+    client_shard = UnicodeAttribute(null=True)
+    """The key of the index by client. Not there while a device waits for somebody to allow it."""
     user_id = UnicodeAttribute(null=True)
     scope = UnicodeAttribute()
     created_at = EpochSeconds()
@@ -90,6 +106,7 @@ class Grant(Row):
     revoked_at = EpochSeconds(null=True)
     revoked_because = UnicodeAttribute(null=True)
     authorization_code = AuthorizationCode(null=True)
+    device_code = DeviceCode(null=True)
     refresh_token = RefreshToken(null=True)
     access_tokens: ListAttribute[AccessToken] = ListAttribute(of=AccessToken, default=list)
 

@@ -36,6 +36,17 @@ class SpentAssertion(SessionRow, Row, discriminator="assertion"):
         return True
 
 
+class UserCode(SessionRow, discriminator="user_code"):
+    """Leads from the code that a person types to the grant that a device asks for (RFC 8628)."""
+
+    grant_id = UnicodeAttribute()
+
+    @staticmethod
+    def key_of(user_code_hash: str) -> str:
+        """Return the key under which a user code is found, by its digest."""
+        return f"user_code#{user_code_hash}"
+
+
 class SignInThrottle(SessionRow, Row, discriminator="throttle"):
     """How often signing in has failed lately, for an account or from an address."""
 

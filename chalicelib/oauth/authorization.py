@@ -7,7 +7,7 @@ there is no implicit grant here (RFC 9700 section 2.1.2). `redirect_url` is a se
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -195,21 +195,15 @@ def allow(
         AccountChanged: disabled, or a new password, since then.
         TemporarilyUnavailable: others wrote to the account at the same time, too often.
     """
-    for attempt in range(ATTEMPTS):
+    codes: dict[str, str] = {}
+
+    def make() -> Grant:
         grant = tokens.new_grant(request.client.client_id, request.scope, account.user_id)
-        code = _add_code(grant, request)
-        try:
-            _store(grant, request.client, account, _extended(consent, request, account))
-        except Conflict:
-            if grant.is_stored():
-                return _respond(request, {"code": code}, issuer)
-            current = Account.of(account.user_id)
-            if current is None or current.disabled_at is not None or current.epoch != account.epoch:
-                raise AccountChanged from None
-            time.sleep(0.02 * 2**attempt)
-            continue
-        return _respond(request, {"code": code}, issuer)
-    raise TemporarilyUnavailable
+        codes[grant.grant_id] = _add_code(grant, request)
+        return grant
+
+    grant = store(make, request.client, account, _extended(consent, request, account))
+    return _respond(request, {"code": codes[grant.grant_id]}, issuer)
 
 
 def refuse(request: AuthorizationRequest, error: OAuthError, issuer: str) -> AuthorizationResponse:
@@ -241,6 +235,43 @@ def _extended(consent: Consent | None, request: AuthorizationRequest, account: A
         scope=" ".join(dict.fromkeys([*before, *request.scope.split(" ")])),
         granted_at=clock.now(),
     )
+
+
+def store(
+    make: Callable[[], Grant], client: Client, account: Account, consent: Consent | None = None
+) -> Grant:
+    """Store what a user grants, atomically, whoever else is at it.
+
+    Args:
+        make: makes the grant, or reads and changes it; called anew whenever others were faster.
+        client: gets it.
+        account: as it was read when the user's session was checked.
+        consent: to be remembered with it.
+
+    Returns:
+        The grant that was stored.
+
+    Raises:
+        AccountChanged: disabled, or a new password, since then.
+        TemporarilyUnavailable: others wrote to the account or the grant at the same time, too often.
+    """
+    for attempt in range(ATTEMPTS):
+        grant = make()
+        try:
+            _store(grant, client, account, consent)
+        except Conflict:
+            if not grant.is_stored():
+                _check_unchanged(account)
+                time.sleep(0.02 * 2**attempt)
+                continue
+        return grant
+    raise TemporarilyUnavailable
+
+
+def _check_unchanged(account: Account) -> None:
+    current = Account.of(account.user_id)
+    if current is None or current.disabled_at is not None or current.epoch != account.epoch:
+        raise AccountChanged from None
 
 
 def _store(grant: Grant, client: Client, account: Account, consent: Consent | None) -> None:

@@ -30,11 +30,12 @@ class Kind(StrEnum):
     ACCESS_TOKEN = "oat_"
     AUTHORIZATION_CODE = "oac_"
     REFRESH_TOKEN = "ort_"
+    DEVICE_CODE = "odc_"
     CLIENT_SECRET = "ocs_"
     SESSION = "obs_"
 
 
-_OF_GRANT = re.compile(r"(oat_|oac_|ort_)[0-9A-Za-z]{36}")
+_OF_GRANT = re.compile(r"(oat_|oac_|ort_|odc_)[0-9A-Za-z]{36}")
 
 
 def random_text(length: int) -> str:
@@ -67,18 +68,18 @@ def was_issued(refresh_token: str, tag_key: str) -> bool:
     return hmac.compare_digest(_tagged(refresh_token[:-_TAG_LENGTH], tag_key), refresh_token)
 
 
-def successor(kind: Kind, refresh_token: str, seed: str, tag_key: str) -> str:
-    """Derive what a refresh token is exchanged for: the same each time it is asked.
+def successor(kind: Kind, credential: str, seed: str, tag_key: str) -> str:
+    """Derive what a refresh token or a device code is exchanged for: the same each time it is asked.
 
     So a client whose answer got lost is told again what it was told, and nothing but hashes need
-    be stored. It takes both the token, which only the client has, and the seed, which only the
-    table has, to derive it.
+    be stored. It takes both the credential, which only the client has, and the seed, which only
+    the table has, to derive it.
     """
-    grant_id = refresh_token[len(Kind.REFRESH_TOKEN) :][:GRANT_ID_LENGTH]
+    grant_id = credential[len(Kind.REFRESH_TOKEN) :][:GRANT_ID_LENGTH]
     if kind is Kind.REFRESH_TOKEN:
-        secret = _keyed_text(refresh_token, kind + seed, _REFRESH_SECRET_LENGTH)
+        secret = _keyed_text(credential, kind + seed, _REFRESH_SECRET_LENGTH)
         return _tagged(kind + grant_id + secret, tag_key)
-    return kind + grant_id + _keyed_text(refresh_token, kind + seed, LENGTH - len(kind + grant_id))
+    return kind + grant_id + _keyed_text(credential, kind + seed, LENGTH - len(kind + grant_id))
 
 
 def _tagged(text: str, tag_key: str) -> str:

@@ -92,6 +92,27 @@ class AccessDenied(OAuthError):
     default_description = "The user denied the request."
 
 
+class AuthorizationPending(OAuthError):
+    """The user has not decided yet: ask again after the interval (RFC 8628 section 3.5)."""
+
+    error = "authorization_pending"
+    default_description = "The user has not decided yet."
+
+
+class SlowDown(OAuthError):
+    """The user has not decided yet, and the device asks too often (RFC 8628 section 3.5)."""
+
+    error = "slow_down"
+    default_description = "The user has not decided yet. The interval is 5 seconds longer from now on."
+
+
+class ExpiredToken(OAuthError):
+    """The device code is over, and nobody allowed it in time (RFC 8628 section 3.5)."""
+
+    error = "expired_token"
+    default_description = "The device_code has expired. Start again."
+
+
 class LoginRequired(OAuthError):
     """`prompt=none`, and nobody is signed in (OpenID Connect Core section 3.1.2.6)."""
 

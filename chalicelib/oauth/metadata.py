@@ -20,6 +20,7 @@ def authorization_server(issuer: str) -> dict[str, Any]:
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth2/authorize",
         "token_endpoint": f"{issuer}/oauth2/token",
+        "device_authorization_endpoint": f"{issuer}/oauth2/device_authorization",
         "revocation_endpoint": f"{issuer}/oauth2/revoke",
         "introspection_endpoint": f"{issuer}/oauth2/introspect",
         "scopes_supported": list(settings.scopes),

@@ -38,7 +38,7 @@ def revoke_token(presented: Presented, parameters: Parameters) -> None:
     token = parameters.require("token")
     kind = credentials.kind_of(token)
     grant_id = credentials.grant_id_of(token, kind) if kind else None
-    if kind is None or kind is Kind.AUTHORIZATION_CODE or grant_id is None:
+    if kind not in (Kind.ACCESS_TOKEN, Kind.REFRESH_TOKEN) or grant_id is None:
         return
 
     def end(grant: Grant) -> bool | Unchanged[bool]:

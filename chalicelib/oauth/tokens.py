@@ -3,6 +3,7 @@
 The functions that change a grant change it in memory; whoever calls them writes it, once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chalicelib import clock
@@ -70,11 +71,16 @@ def add_access_token(grant: Grant, token: str, scope: str) -> AccessToken:
     return issued
 
 
-def start_refresh_token(grant: Grant) -> str:
-    """Give a grant its first refresh token, and return it."""
+def start_refresh_token(grant: Grant, derive: Callable[[str], str] | None = None) -> str:
+    """Give a grant its first refresh token, and return it.
+
+    Args:
+        grant: gets it.
+        derive: makes the token, given the key of its tag; by default it is random.
+    """
     now = clock.now()
     tag_key = credentials.random_text(credentials.SECRET_LENGTH)
-    token = credentials.new_refresh_token(grant.grant_id, tag_key)
+    token = derive(tag_key) if derive else credentials.new_refresh_token(grant.grant_id, tag_key)
     ends_at = now + settings.refresh_token_lifetime
     grant.refresh_token = RefreshToken(
         hash=credentials.digest(token),

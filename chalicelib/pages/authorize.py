@@ -1,15 +1,14 @@
 """The authorization page: who asks, for what, and the user's yes or no (RFC 6749 section 3.1)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from chalice import Blueprint, Response
 from chalice.app import Request
 
-from chalicelib import clock
 from chalicelib.accounts.sessions import SignedIn
 from chalicelib.endpoints import http
-from chalicelib.oauth import authorization, scopes
+from chalicelib.oauth import authorization
 from chalicelib.oauth.authorization import (
     AccountChanged,
     AuthorizationRequest,
@@ -17,30 +16,13 @@ from chalicelib.oauth.authorization import (
     ErrorRedirect,
 )
 from chalicelib.oauth.errors import AccessDenied, ConsentRequired, LoginRequired, OAuthError
-from chalicelib.oauth.parameters import Parameters
-from chalicelib.pages import texts
+from chalicelib.pages import consent
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
 from chalicelib.pages.rendering import error_page, host_of, page, redirect
 from chalicelib.pages.sign_in import sign_in_page
-from chalicelib.settings import settings
 
 blueprint = Blueprint(__name__)
-
-
-@dataclass(frozen=True)
-class Permission:
-    """A scope on the consent page."""
-
-    scope: str
-    description: str
-    optional: bool
-    ticked: bool
-
-    @property
-    def field(self) -> str:
-        """The name of its box, if it has one."""
-        return f"allow:{self.scope}"
 
 
 @blueprint.route("/oauth2/authorize", methods=["GET"], content_types=[])
@@ -82,7 +64,7 @@ def decide() -> Response:
         return _refuse(request, asked, AccessDenied())
     if decision != "allow":
         return _consent_page(request, asked, browser, signed_in, status=400, problem="undecided")
-    allowed = [item.scope for item in _permissions(asked, form) if item.ticked]
+    allowed = consent.allowed(asked.scope, form)
     if not allowed:
         return _consent_page(request, asked, browser, signed_in, status=400, problem="nothing_ticked")
     return _allow(request, replace(asked, scope=" ".join(allowed)), browser, signed_in)
@@ -143,20 +125,6 @@ def _send_back_with_care(request: Request, refused: ErrorRedirect) -> Response:
     )
 
 
-def _permissions(asked: AuthorizationRequest, form: Parameters | None = None) -> list[Permission]:
-    """Return what the user is asked for; all of it ticked, or what was ticked in a form."""
-    optional = scopes.optional(asked.scope)
-    return [
-        Permission(
-            scope,
-            settings.scopes[scope],
-            scope in optional,
-            scope not in optional or form is None or form.get(f"allow:{scope}") is not None,
-        )
-        for scope in asked.scope.split(" ")
-    ]
-
-
 def _consent_page(
     request: Request,
     asked: AuthorizationRequest,
@@ -172,13 +140,8 @@ def _consent_page(
         leaves=True,
         action=_own_url(request),
         csrf_token=browser.csrf_token,
-        client=asked.client,
-        homepage=host_of(asked.client.client_uri) if asked.client.client_uri else None,
-        email=signed_in.account.email,
-        permissions=_permissions(asked),
-        until=texts.date(clock.now() + authorization.longest_access(asked.client)),
         returns_to=host_of(asked.redirect_uri),
-        problem=texts.html(f"consent.{problem}") if problem else None,
+        **consent.question(asked.client, asked.scope, signed_in.account.email, problem),
     )
 
 

@@ -81,11 +81,16 @@ def own_path(continue_to: str) -> str:
 
 
 def _too_many(request: Request, browser: Browser, continue_to: str, email: str, seconds: int) -> Response:
-    wait = ("seconds", seconds) if seconds < 90 else ("minutes", -(-seconds // 60))
-    problem = texts.html("sign_in.too_many", wait=texts.html(f"sign_in.{wait[0]}", count=wait[1]))
+    problem = too_many(seconds)
     response = sign_in_page(request, browser, continue_to, email=email, status=429, problem=problem)
     response.headers["Retry-After"] = str(seconds)
     return response
+
+
+def too_many(seconds: int) -> str:
+    """Return what tells somebody to wait, in words."""
+    unit, count = ("seconds", seconds) if seconds < 90 else ("minutes", -(-seconds // 60))
+    return texts.html("sign_in.too_many", wait=texts.html(f"sign_in.{unit}", count=count))
 
 
 def sign_in_page(

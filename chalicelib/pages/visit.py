@@ -80,7 +80,8 @@ def for_the_signed_in(
             browser = Browser.of(request)
             signed_in = browser.signed_in()
             if signed_in is None:
-                return _sign_in_first(request, _filled_in(back or request.path, captured))
+                path = _filled_in(back or request.path, captured)
+                return _sign_in_first(request, path if back else path + _query(request))
             form = Parameters(())
             if request.method == "POST":
                 form = http.form(request)
@@ -96,6 +97,11 @@ def for_the_signed_in(
 def _filled_in(path: str, captured: dict[str, str]) -> str:
     """Fill in what a route has in braces. Chalice calls the route itself a request's path."""
     return path.format(**{name: quote(value, safe="") for name, value in captured.items()})
+
+
+def _query(request: Request) -> str:
+    query = urlencode(http.query_pairs(request))
+    return f"?{query}" if query else ""
 
 
 def _sign_in_first(request: Request, path: str) -> Response:

@@ -19,7 +19,7 @@ def test_the_issuer_and_its_endpoints_lie_under_the_same_url(stage: str) -> None
     metadata = get(SERVER, stage).json
     assert metadata["issuer"] == f"https://{HOST}{stage}"
     endpoints = [url for name, url in metadata.items() if name.endswith("_endpoint")]
-    assert len(endpoints) == 4
+    assert len(endpoints) == 5
     assert all(url.startswith(f"https://{HOST}{stage}/oauth2/") for url in endpoints)
 
 
@@ -31,8 +31,8 @@ def test_the_configured_issuer_goes_first(change_setting: Callable[[str, object]
 
 def test_every_endpoint_is_there(deployment: Deployment) -> None:
     metadata = get(SERVER).json
-    for name in ("token_endpoint", "revocation_endpoint", "introspection_endpoint"):
-        path = metadata[name].removeprefix(f"https://{HOST}")
+    for name in ("token", "device_authorization", "revocation", "introspection"):
+        path = metadata[f"{name}_endpoint"].removeprefix(f"https://{HOST}")
         assert post(path, {}).json["error"] == "invalid_request"
     page = get(metadata["authorization_endpoint"].removeprefix(f"https://{HOST}"))
     assert "client_id is missing" in page.body

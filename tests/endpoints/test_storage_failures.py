@@ -8,7 +8,7 @@ import pytest
 from chalicelib.oauth import clients, grants
 from tests.expect import assert_error
 from tests.faults import CONFLICT, FAULTS, answer_gets_lost, storage_fails
-from tests.harness import CALLBACK, App, Deployment, is_alive
+from tests.harness import CALLBACK, DEVICE_CODE, App, Deployment, is_alive
 
 Changing = dict[str, dict[str, str | None]]
 
@@ -16,17 +16,21 @@ Changing = dict[str, dict[str, str | None]]
 @pytest.fixture
 def app(deployment: Deployment) -> App:
     deployment.add_account()
-    return deployment.add_app(grant_types=("authorization_code", "refresh_token", "client_credentials"))
+    grant_types = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
+    return deployment.add_app(grant_types=grant_types)
 
 
 @pytest.fixture
 def changing(deployment: Deployment, app: App) -> Changing:
     """Return requests that change what is stored, by grant type."""
     browser = deployment.signed_in_browser()
+    device = app.start_device().json
+    deployment.decide(device["user_code"], browser)
     parameters: dict[str, dict[str, str | None]] = {
         "authorization_code": {"code": deployment.code(app, browser), "redirect_uri": CALLBACK},
         "refresh_token": {"refresh_token": deployment.tokens(app, browser)["refresh_token"]},
         "client_credentials": {},
+        DEVICE_CODE: {"device_code": device["device_code"]},
     }
     return {name: {"grant_type": name, **fields} for name, fields in parameters.items()}
 
@@ -57,7 +61,9 @@ def test_too_many_conflicts_are_temporarily_unavailable(
     assert deployment.snapshot() == before
 
 
-@pytest.mark.parametrize("grant_type", ["authorization_code", "refresh_token", "client_credentials"])
+@pytest.mark.parametrize(
+    "grant_type", ["authorization_code", "refresh_token", "client_credentials", DEVICE_CODE]
+)
 def test_a_write_whose_answer_got_lost_counts_once(
     deployment: Deployment, app: App, changing: Changing, grant_type: str
 ) -> None:

@@ -99,7 +99,7 @@ def test_parameters_nobody_knows_are_ignored(request_of: dict[str, str]) -> None
     assert still_works(request_of | {"unheard_of": "é\x00" * 2000})
 
 
-@pytest.mark.parametrize("path", ["/oauth2/access_token", "/oauth2/token"])
+@pytest.mark.parametrize("path", ["/oauth2/access_token", "/oauth2/token", "/oauth2/device_authorization"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
 def test_a_wrong_method(deployment: Deployment, path: str, method: str) -> None:
     answer = send(event(method, path))

@@ -58,6 +58,15 @@ def public_client(server: Server) -> RegisteredClient:
 
 
 @pytest.fixture(scope="session")
+def device_client(server: Server) -> RegisteredClient:
+    """Runs on devices without a browser."""
+    return server.add_client(
+        *("--public", "--scope", "read write"),
+        *("--grant-type", "urn:ietf:params:oauth:grant-type:device_code", "--grant-type", "refresh_token"),
+    )
+
+
+@pytest.fixture(scope="session")
 def resource_server(server: Server) -> RegisteredClient:
     """An API that asks about other clients' tokens (RFC 7662)."""
     return server.add_client("--may-introspect")

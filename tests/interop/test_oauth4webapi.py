@@ -31,12 +31,14 @@ def test_oauth4webapi_finds_nothing_to_refuse(
     public_client: RegisteredClient,
     confidential_client: RegisteredClient,
     resource_server: RegisteredClient,
+    device_client: RegisteredClient,
     signing_client: dict[str, object],
 ) -> None:
     clients = {
         "public": asdict(public_client),
         "confidential": asdict(confidential_client),
         "resource_server": asdict(resource_server),
+        "device": asdict(device_client),
         "signing": signing_client,
     }
     node.install()

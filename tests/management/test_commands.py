@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chalicelib.oauth import clients
+from chalicelib.oauth.grants import GRANT_TYPES
 from management.cli import manage
-from tests.harness import CALLBACK, EMAIL, PASSWORD, App, Browser, Deployment, is_alive
+from tests.harness import CALLBACK, DEVICE_CODE, EMAIL, PASSWORD, App, Browser, Deployment, is_alive
 
 Run = Callable[..., Result]
 
@@ -115,6 +116,18 @@ def test_what_cannot_be_registered_is_refused_with_the_reason(
 def test_an_application_needs_a_redirect_uri_to_send_users_back(run: Run) -> None:
     assert "needs a redirect URI" in run("client", "add", "--name", "X", fails=True).output
     run("client", "add", "--name", "X", "--grant-type", "client_credentials")
+
+
+def test_an_application_on_devices_needs_no_redirect_uri(run: Run) -> None:
+    options = ("--name", "Television", "--public", "--grant-type", DEVICE_CODE)
+    client = record(run("client", "add", *options, "--json"))
+    assert client["grant_types"] == [DEVICE_CODE]
+    assert App(client["client_id"], None).start_device().status == 200
+
+
+def test_help_names_every_grant_type(run: Run) -> None:
+    told = "".join(run("client", "add", "--help").output.split())
+    assert all(grant_type in told for grant_type in GRANT_TYPES)
 
 
 def test_applications_are_listed(run: Run) -> None:

@@ -19,7 +19,9 @@ def test_every_credential_has_40_characters_and_says_what_it_is(kind: Kind, gran
     assert credential.startswith(kind)
 
 
-@given(kind=st.sampled_from([Kind.ACCESS_TOKEN, Kind.AUTHORIZATION_CODE]), grant_id=grant_ids)
+@given(
+    kind=st.sampled_from([Kind.ACCESS_TOKEN, Kind.AUTHORIZATION_CODE, Kind.DEVICE_CODE]), grant_id=grant_ids
+)
 def test_a_token_names_its_grant_and_is_of_one_kind(kind: Kind, grant_id: str) -> None:
     credential = credentials.new(kind, grant_id)
     assert credentials.kind_of(credential) is kind

@@ -14,7 +14,8 @@ TAG = 6
 def test_every_credential_of_a_grant_has_at_least_128_random_bits() -> None:
     assert len(set(credentials.ALPHABET)) == len(credentials.ALPHABET) == 62
     lengths = [
-        len(credentials.new(kind, GRANT_ID)) - 12 for kind in (Kind.ACCESS_TOKEN, Kind.AUTHORIZATION_CODE)
+        len(credentials.new(kind, GRANT_ID)) - 12
+        for kind in (Kind.ACCESS_TOKEN, Kind.AUTHORIZATION_CODE, Kind.DEVICE_CODE)
     ]
     lengths += [len(credentials.new_refresh_token(GRANT_ID, KEY)) - 12 - TAG]
     lengths += [len(credentials.new(kind)) - 4 for kind in (Kind.CLIENT_SECRET, Kind.SESSION)]

@@ -28,12 +28,12 @@ from chalicelib import clock
 from chalicelib.accounts import accounts
 from chalicelib.models.table import dynamodb
 from chalicelib.models.user import Account
-from chalicelib.oauth import authorization, client_assertion, registration
+from chalicelib.oauth import authorization, client_assertion, device_authorization, registration
 from chalicelib.oauth.authorization import AccountChanged
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.registration import ClientMetadata
 from management import infrastructure
-from tests.harness import HOST, Answer, App, Deployment, is_alive, post
+from tests.harness import DEVICE_CODE, HOST, Answer, App, Deployment, is_alive, post
 
 THREADS = 16
 CODES_IN_HAND = 2
@@ -62,6 +62,14 @@ class Stage:
         asked = Parameters(parse_qsl(urlsplit(self.application.authorization_url()).query))
         request = authorization.read_request(asked, ISSUER)
         return authorization.allow(request, account or self.account, None, ISSUER).members["code"]
+
+    def device_code(self) -> str:
+        """Let a user allow a device, as the page does."""
+        started = self.application.start_device().json
+        grant_id = device_authorization.find(started["user_code"].replace("-", ""))
+        assert grant_id
+        device_authorization.allow(device_authorization.read_request(grant_id), ["read"], self.account)
+        return str(started["device_code"])
 
     def tokens(self) -> Tokens:
         return successes([self.application.exchange(self.code())])[0]
@@ -116,6 +124,30 @@ def refresh(stage: Stage, _: int) -> Round:
             "late replay": kind(replay),
             "access tokens alive after it": access_tokens_alive([first, *second, *third]),
             "refresh tokens alive after it": refresh_tokens_alive(stage, third),
+        },
+    )
+
+
+def device(stage: Stage, _: int) -> Round:
+    """Everybody polls with the same device code, which somebody has allowed."""
+    code = stage.device_code()
+    answers = at_once([partial(stage.application.poll, code)] * THREADS)
+    told = successes(answers)
+    alive = access_tokens_alive(told)
+    # One of them goes on, and then the code comes once more.
+    further = [stage.refresh(tokens) for tokens in told[:1]]
+    replay = stage.application.poll(code)
+    refreshed = successes(further)
+    return Round(
+        answers,
+        {
+            "refresh tokens": len(refresh_tokens(told)),
+            "access tokens": len(access_tokens(told)),
+            "access tokens alive": alive,
+            "further refresh": [kind(answer) for answer in further],
+            "late replay": kind(replay),
+            "access tokens alive after it": access_tokens_alive([*told, *refreshed]),
+            "refresh tokens alive after it": refresh_tokens_alive(stage, refreshed),
         },
     )
 
@@ -207,7 +239,7 @@ def assertion(_: Stage, __: int) -> Round:
     return Round(answers, {"authentications": len(successes(answers))})
 
 
-RACES = {race.__name__: race for race in (redemption, refresh, theft, disabling, assertion)}
+RACES = {race.__name__: race for race in (redemption, refresh, device, theft, disabling, assertion)}
 
 
 def at_once(requests: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
@@ -260,7 +292,8 @@ def set_up() -> Stage:
     app.app.__class__ = LocalChalice
     for model in infrastructure.TABLES.values():
         dynamodb.client.create_table(**infrastructure.table_definition(model))
-    application = Deployment().add_app(grant_types=("authorization_code", "refresh_token"))
+    grant_types = ("authorization_code", "refresh_token", DEVICE_CODE)
+    application = Deployment().add_app(grant_types=grant_types)
     return Stage(application, accounts.add("user@example.org", None))
 
 

@@ -52,6 +52,26 @@ def test_a_refresh_token_that_comes_late_revokes_the_grant(refresh: Report) -> N
 
 
 @pytest.fixture(scope="module")
+def device(run_race: RunRace) -> Report:
+    """One device code that was allowed, polled with by all threads of a device at once."""
+    return run_race("device", ROUNDS)
+
+
+def test_a_device_code_yields_one_set_of_tokens(device: Report) -> None:
+    assert device.answers == {"200": THREADS * ROUNDS}
+    assert device.always("access tokens") == 1
+    assert device.always("refresh tokens") == 1
+    assert device.always("access tokens alive") == 1
+    assert device.always("further refresh") == ["200"]
+
+
+def test_a_device_code_that_comes_late_revokes_the_grant(device: Report) -> None:
+    assert device.always("late replay") == "400 invalid_grant"
+    assert device.always("access tokens alive after it") == 0
+    assert device.always("refresh tokens alive after it") == 0
+
+
+@pytest.fixture(scope="module")
 def theft(run_race: RunRace) -> Report:
     """The current refresh token and one from long before, used at once."""
     return run_race("theft", FEWER_ROUNDS)

@@ -3,7 +3,7 @@
 from chalicelib.oauth import client_authentication
 from chalicelib.oauth.client_authentication import Presented
 from chalicelib.oauth.errors import UnauthorizedClient, UnsupportedGrantType
-from chalicelib.oauth.grants import authorization_code, client_credentials, refresh_token
+from chalicelib.oauth.grants import authorization_code, client_credentials, device_code, refresh_token
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.tokens import TokenResponse
 
@@ -11,6 +11,7 @@ GRANT_TYPES = {
     "authorization_code": authorization_code.exchange,
     "refresh_token": refresh_token.exchange,
     "client_credentials": client_credentials.exchange,
+    device_code.GRANT_TYPE: device_code.exchange,
 }
 
 

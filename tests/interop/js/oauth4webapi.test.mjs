@@ -4,12 +4,13 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import * as oauth from "oauth4webapi";
-import { authorize } from "./person.mjs";
+import { authorize, connectDevice } from "./person.mjs";
 
 const server = new URL(process.env.SERVER);
 const account = JSON.parse(process.env.ACCOUNT);
 const clients = JSON.parse(process.env.CLIENTS);
 const options = { [oauth.allowInsecureRequests]: true };
+const DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code";
 let as;
 
 before(async () => {
@@ -21,7 +22,7 @@ test("the metadata says what a client must know before it starts", () => {
   assert.equal(as.authorization_response_iss_parameter_supported, true);
   assert.deepEqual(as.response_types_supported, ["code"]);
   assert.deepEqual(as.code_challenge_methods_supported, ["S256"]);
-  for (const grant of ["authorization_code", "refresh_token", "client_credentials"]) {
+  for (const grant of ["authorization_code", "refresh_token", "client_credentials", DEVICE_CODE]) {
     assert.ok(as.grant_types_supported.includes(grant), grant);
   }
   for (const method of ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]) {
@@ -85,6 +86,32 @@ for (const [name, registered, authenticate] of [
     assert.equal(answer.status, 201);
   });
 }
+
+test("a device waits for its user, gets tokens, and refreshes them", async () => {
+  const device = await startDevice("read write");
+  await assert.rejects(poll(device), { error: "authorization_pending" });
+  await assert.rejects(poll(device), { error: "slow_down" });
+  await connectDevice(server, account, device.verification_uri_complete);
+  const tokens = await poll(device);
+  assert.equal(tokens.scope, "read write");
+  const answer = await api("GET", "/api/me", tokens.access_token);
+  assert.equal((await answer.json()).user.email, account.email);
+  const response = await oauth.refreshTokenGrantRequest(
+    as,
+    clients.device,
+    oauth.None(),
+    tokens.refresh_token,
+    options,
+  );
+  const refreshed = await oauth.processRefreshTokenResponse(as, clients.device, response);
+  assert.equal((await api("GET", "/api/me", refreshed.access_token)).status, 200);
+});
+
+test("a device that was denied is told so", async () => {
+  const device = await startDevice("read");
+  await connectDevice(server, account, device.verification_uri_complete, "deny");
+  await assert.rejects(poll(device), { error: "access_denied" });
+});
 
 test("a wrong secret in HTTP Basic is challenged to try Basic", async () => {
   await assert.rejects(
@@ -203,6 +230,22 @@ async function refresh(token) {
 async function clientCredentials(client, authentication, scope) {
   const response = await oauth.clientCredentialsGrantRequest(as, client, authentication, { scope }, options);
   return oauth.processClientCredentialsResponse(as, client, response);
+}
+
+async function startDevice(scope) {
+  const response = await oauth.deviceAuthorizationRequest(as, clients.device, oauth.None(), { scope }, options);
+  return oauth.processDeviceAuthorizationResponse(as, clients.device, response);
+}
+
+async function poll(device) {
+  const response = await oauth.deviceCodeGrantRequest(
+    as,
+    clients.device,
+    oauth.None(),
+    device.device_code,
+    options,
+  );
+  return oauth.processDeviceCodeResponse(as, clients.device, response);
 }
 
 async function revoke(client, authentication, token) {

@@ -3,7 +3,16 @@
 const MAX_STEPS = 8;
 
 /** Go where an application sends people, and return the URL that they are sent back to. */
-export async function authorize(server, account, url, decision = "allow") {
+export function authorize(server, account, url, decision = "allow") {
+  return walk(account, url, decision, (at) => at.origin !== server.origin);
+}
+
+/** Go where a device sends people, as far as the page that sends them back to it. */
+export function connectDevice(server, account, url, decision = "allow") {
+  return walk(account, url, decision, (at) => at.pathname === "/device/done");
+}
+
+async function walk(account, url, decision, isThere) {
   const cookies = new Map();
 
   async function go(target, form) {
@@ -25,7 +34,7 @@ export async function authorize(server, account, url, decision = "allow") {
   for (let step = 0; step < MAX_STEPS; step++) {
     if (response.status === 303) {
       at = new URL(response.headers.get("location"), at);
-      if (at.origin !== server.origin) return at;
+      if (isThere(at)) return at;
       response = await go(at);
       continue;
     }
@@ -42,8 +51,9 @@ export async function authorize(server, account, url, decision = "allow") {
   throw new Error(`no end of pages at ${at}`);
 }
 
-/** The one form of a page: where it goes, and what is in its fields. */
-function readForm(page) {
+/** The one form of a page, besides the one that signs out: where it goes, and what is in its fields. */
+function readForm(html) {
+  const page = html.slice(html.indexOf("<main"));
   const [, action] = /<form[^>]* action="([^"]*)"/.exec(page);
   const fields = new URLSearchParams();
   for (const [input] of page.matchAll(/<input[^>]*>/g)) {

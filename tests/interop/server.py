@@ -134,15 +134,14 @@ class Person:
 
 
 @contextmanager
-def running_server(logs: Path, **settings: str) -> Iterator[Server]:
+def running_server(logs: Path) -> Iterator[Server]:
     """Run the server over an empty database.
 
     Args:
         logs: the folder for what it prints.
-        settings: environment variables that set it.
     """
     dynamodb_port, port = free_ports(2)
-    environment = clean_environment(AWS_ENDPOINT_URL_DYNAMODB=f"http://127.0.0.1:{dynamodb_port}", **settings)
+    environment = clean_environment(AWS_ENDPOINT_URL_DYNAMODB=f"http://127.0.0.1:{dynamodb_port}")
     moto = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(dynamodb_port)]
     chalice = str(Path(sys.executable).with_name("chalice"))
     local = [chalice, "local", "--stage", "local", "--port", str(port), "--no-autoreload"]

@@ -109,7 +109,9 @@ def _refused(page: Page, demo: Demo) -> Iterator[Stop]:
     """Look at what an account is told that has all the applications it may have."""
     new = f"{demo.server.url}/applications/new"
     page.goto(f"{new}?type=service")
-    form = {"csrf_token": page.locator("input[name=csrf_token]").last.input_value()}
+    form: dict[str, str | float | bool] = {
+        "csrf_token": page.locator("input[name=csrf_token]").last.input_value()
+    }
     form |= {"application_type": "service", "client_name": "One of many", "scope:read": "on"}
     for number in range(MAX_APPLICATIONS - 1):
         assert page.context.request.post(new, form=form | {"nonce": f"{number:022}"}).ok

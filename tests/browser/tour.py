@@ -41,7 +41,7 @@ def tour(browser: Browser, demo: Demo) -> Iterator[Stop]:
     """Walk past every page."""
     account = demo.server.add_account()
     page = _new_tab(browser)
-    for part in (_developing, _asking, _connecting):
+    for part in (_asking, _connecting, _developing):
         yield from part(page, demo, account)
     page.context.close()
 
@@ -73,6 +73,7 @@ def _asking(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
 
 def _developing(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
     applications = f"{demo.server.url}/applications"
+    page.context.clear_cookies()
     page.goto(demo.server.url)
     yield Stop("developers-stranger", page)
     page.goto(applications)

@@ -7,7 +7,7 @@ from chalice import Blueprint, Response
 from chalicelib.endpoints import http
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
-from chalicelib.pages.rendering import page
+from chalicelib.pages.rendering import page, plain_text
 
 blueprint = Blueprint(__name__)
 
@@ -30,7 +30,12 @@ def _developers() -> Response:
     request = blueprint.current_request
     browser = Browser.of(request)
     signed_in = browser.signed_in()
-    values: dict[str, Any] = {"issuer": http.issuer(request)}
+    issuer = http.issuer(request)
+    values: dict[str, Any] = {
+        "issuer": issuer,
+        "answer": plain_text("snippets/answer.json.txt"),
+        "signed": plain_text("snippets/signed.http.txt", issuer=issuer),
+    }
     if signed_in is not None:
         values |= {"account": signed_in.account, "csrf_token": browser.csrf_token}
     return page(request, "developers.html", **values)

@@ -76,7 +76,7 @@ def _values(client: Client, issuer: str) -> dict[str, Any]:
         "has_secret": client.has_secret,
         "by_basic": client.token_endpoint_auth_method == "client_secret_basic",
         "pkce": _needs_pkce(client),
-        "say": texts.plain,
+        "plain": texts.plain,
         "shell": shlex.quote,
         "literal": literal,
     }

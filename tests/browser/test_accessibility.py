@@ -16,7 +16,7 @@ from tests.interop import node
 JS = Path(__file__).with_name("js")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 TEMPLATES = {path.stem for path in (Path(rendering.__file__).parent / "templates").glob("*.html")}
-NO_PAGES = {"base", "macros"}
+NO_PAGES = {"base", "macros", "application_form"}
 
 pytestmark = pytest.mark.skipif(node.NO_NODE is not None, reason=str(node.NO_NODE))
 

@@ -46,7 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server(executable: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server"), OAUTH_MAY_REGISTER="everyone") as server:
+    with running_server(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page
 
+from chalicelib.accounts.developers import MAX_APPLICATIONS
 from tests.browser.demo import Demo
 from tests.browser.pages import decide, sign_in
 from tests.interop.server import Account
@@ -40,7 +41,7 @@ def tour(browser: Browser, demo: Demo) -> Iterator[Stop]:
     """Walk past every page."""
     account = demo.server.add_account()
     page = _new_tab(browser)
-    for part in (_asking, _connecting):
+    for part in (_asking, _connecting, _developing):
         yield from part(page, demo, account)
     page.context.close()
 
@@ -68,6 +69,55 @@ def _asking(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
     decide(page, "Allow")
     yield Stop("form_post", page)
     page.unroute_all()
+
+
+def _developing(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
+    applications = f"{demo.server.url}/applications"
+    page.context.clear_cookies()
+    page.goto(demo.server.url)
+    yield Stop("developers-stranger", page)
+    page.goto(applications)
+    sign_in(page, account)
+    yield Stop("applications-none", page)
+    page.goto(f"{applications}/new")
+    yield Stop("application_types", page)
+    page.get_by_role("link", name="Web application").click()
+    yield Stop("application_new", page)
+    page.get_by_label("Name", exact=True).fill("Map of trees")
+    page.get_by_label("Redirect URIs").fill("http://trees.example/callback")
+    page.get_by_role("button", name="Register").click()
+    yield Stop("application_new-wrong", page)
+    page.get_by_label("Redirect URIs").fill(CALLBACK)
+    page.get_by_role("button", name="Register").click()
+    yield Stop("application_secret", page)
+    page.reload()
+    yield Stop("application_registered", page)
+    page.get_by_role("link", name="Go to the application").click()
+    yield Stop("application", page)
+    page.get_by_role("link", name="Change").click()
+    yield Stop("application_edit", page)
+    page.get_by_role("link", name="Cancel").click()
+    page.get_by_role("link", name="Delete").click()
+    yield Stop("application_delete", page)
+    page.goto(applications)
+    yield Stop("applications", page)
+    page.goto(f"{demo.server.url}/developers")
+    yield Stop("developers", page)
+    yield from _refused(page, demo)
+
+
+def _refused(page: Page, demo: Demo) -> Iterator[Stop]:
+    """Look at what an account is told that has all the applications it may have."""
+    new = f"{demo.server.url}/applications/new"
+    page.goto(f"{new}?type=service")
+    form: dict[str, str | float | bool] = {
+        "csrf_token": page.locator("input[name=csrf_token]").last.input_value()
+    }
+    form |= {"application_type": "service", "client_name": "One of many", "scope:read": "on"}
+    for number in range(MAX_APPLICATIONS - 1):
+        assert page.context.request.post(new, form=form | {"nonce": f"{number:022}"}).ok
+    page.goto(new)
+    yield Stop("application_refused", page)
 
 
 def _connecting(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:

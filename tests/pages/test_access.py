@@ -1,5 +1,6 @@
 """For each page: strangers, other accounts, and forms that did not come from it get nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from tests.harness import CALLBACK, EMAIL, FORM, PASSWORD, Answer, App, Browser,
 
 OTHER = "other@example.org"
 
-FOR_ANYBODY = {"/sign-in", "/oauth2/authorize"}
+FOR_ANYBODY = {"/", "/developers", "/sign-in", "/oauth2/authorize"}
 """Pages that strangers may see."""
 
 ACTIONS: dict[str, dict[str, str]] = {
@@ -22,6 +23,20 @@ ACTIONS: dict[str, dict[str, str]] = {
     "/sign-in": {"email": EMAIL, "password": PASSWORD, "continue": "/connections"},
     "/sign-out": {},
     "/connections": {"client_id": "{client_id}"},
+    "/applications/new": {
+        "application_type": "service",
+        "nonce": "x" * 22,
+        "client_name": "New",
+        "scope:read": "on",
+    },
+    "/applications/{client_id}/edit": {
+        "revision": "{revision}",
+        "client_name": "Renamed",
+        "redirect_uris": CALLBACK,
+        "scope:read": "on",
+    },
+    "/applications/{client_id}/secret": {"revision": "{revision}", "overlap": "0"},
+    "/applications/{client_id}/delete": {},
 }
 """Each form that a page has, and what it sends besides the CSRF token when it does something."""
 
@@ -62,7 +77,9 @@ class Scene:
 
     def post(self, route: str, cookies: dict[str, str], csrf_token: str | None) -> Answer:
         """Send the form of a page, as the one who has these cookies."""
-        fields = {name: value.format(client_id=self.app.client_id) for name, value in ACTIONS[route].items()}
+        client = self.deployment.client(self.app)
+        values = {"client_id": client.client_id, "revision": client.revision}
+        fields = {name: value.format(**values) for name, value in ACTIONS[route].items()}
         if csrf_token is not None:
             fields["csrf_token"] = csrf_token
         return self._send("POST", route, cookies, urlencode(fields))
@@ -88,7 +105,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(deployment: Deployment) -> Scene:
+def scene(deployment: Deployment, change_setting: Callable[[str, object], None]) -> Scene:
+    change_setting("may_register", "everyone")
+    change_setting("client_cache_lifetime", 0)
     owner = deployment.add_account()
     deployment.add_account(OTHER)
     metadata = ClientMetadata(client_name="Mine", redirect_uris=(CALLBACK,))

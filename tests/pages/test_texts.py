@@ -9,7 +9,7 @@ import pytest
 from chalicelib.pages import texts
 
 PAGES = Path(texts.__file__).parent
-SOURCES = [path for path in PAGES.rglob("*") if path.suffix in (".py", ".html")]
+SOURCES = [path for path in PAGES.rglob("*") if path.suffix in (".py", ".html", ".txt")]
 CODE = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
 SECTIONS = tomllib.loads((PAGES / "en.toml").read_text(encoding="utf-8"))
 KEYS = [f"{section}.{name}" for section, named in SECTIONS.items() for name in named]

@@ -6,10 +6,21 @@ from chalice import Chalice
 
 from chalicelib.authorizer import bearer
 from chalicelib.endpoints import api, oauth2
-from chalicelib.pages import assets, authorize, connections, sign_in
+from chalicelib.pages import account, assets, authorize, connections, forgotten_password, sign_in, sign_up
 
 app = Chalice(app_name="oauth")
-for module in (bearer, oauth2, authorize, sign_in, connections, assets, api):
+for module in (
+    bearer,
+    oauth2,
+    authorize,
+    sign_in,
+    sign_up,
+    forgotten_password,
+    connections,
+    account,
+    assets,
+    api,
+):
     app.register_blueprint(module.blueprint)
 
 if os.environ.get("AWS_CHALICE_CLI_MODE"):

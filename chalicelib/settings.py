@@ -15,6 +15,11 @@ from typing import Any
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
+EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+"""An e-mail address that mail is sent to: what `<input type="email">` takes (HTML 4.10.5.1.5)."""
+
+_SENDER = r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 """One scope-token (RFC 6749 section 3.3)."""
 
@@ -91,6 +96,17 @@ class Settings:
     session_idle_lifetime: int = _seconds(2 * HOUR, MINUTE, 90 * DAY)
     """How long a browser stays signed in that shows none of our pages."""
 
+    mail: str = _text("", r"(console|ses|file:[^\0]+)?", "console, ses, file:<path>, or nothing")
+    """Where mail goes: Amazon SES, or what only people at home may read. Empty: none is sent."""
+    mail_from: str = _text(
+        "",
+        rf"([^<>@,;:\"\\\x00-\x1f\x7f]{{1,80}} <{_SENDER}>|{_SENDER})?",
+        "an e-mail address, as no-reply@maps.example or Some Maps <no-reply@maps.example>",
+    )
+    """Who mail is from."""
+    sign_up: bool = False
+    """Whether people may add their own account, by an e-mail address that is theirs."""
+
     client_cache_lifetime: int = _seconds(5, 0, 5 * MINUTE)
     """How long a warm function may go on with what it knows of a client."""
 
@@ -109,6 +125,17 @@ class Settings:
                 "OAUTH_REFRESH_RETRY_WINDOW: longer than OAUTH_ACCESS_TOKEN_LIFETIME, so that a retry"
                 " would be told a token that is over"
             )
+
+        if self.mail and not self.mail_from:
+            raise SettingsError("OAUTH_MAIL_FROM: OAUTH_MAIL needs it")
+
+        if self.sign_up and not self.mail:
+            raise SettingsError("OAUTH_SIGN_UP: it needs OAUTH_MAIL, to see whose an e-mail address is")
+
+    @property
+    def resets_passwords(self) -> bool:
+        """Whether who forgot their password may set a new one, by mail."""
+        return bool(self.mail)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":

@@ -6,6 +6,7 @@ render it.
 
 import json
 from collections.abc import Callable
+from email.utils import parseaddr
 from typing import Any
 
 from chalicelib.authorizer.challenges import ACCESS_DENIED, UNAUTHORIZED, Challenge
@@ -14,6 +15,7 @@ from chalicelib.models.grant import Grant
 from chalicelib.models.session import SessionRow
 from chalicelib.models.table import TTL_ATTRIBUTE, Table
 from chalicelib.models.user import UserGrant, UserRow
+from chalicelib.settings import settings
 
 TABLES: dict[str, type[Table]] = {
     "clients": Client,
@@ -43,6 +45,9 @@ PERMISSIONS = {
 
 FUNCTIONS = {"api_handler": "APIHandler", "bearer": "Bearer"}
 """The functions, and what Chalice's template calls them."""
+
+MAILER = "api_handler"
+"""The function that sends mail, if it goes through SES."""
 
 LOG_ACTIONS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
 
@@ -100,7 +105,9 @@ def resources(stage: str, app_name: str) -> dict[str, Any]:
                 "Policies": [
                     {
                         "PolicyName": f"{name}-policy",
-                        "PolicyDocument": _policy(function, _exact_table_arn, _exact_log_arn(name)),
+                        "PolicyDocument": _policy(
+                            function, _exact_table_arn, _exact_log_arn(name), _exact_identity_arn
+                        ),
                     }
                 ]
             }
@@ -118,6 +125,7 @@ def policy(function: str, stage: str, app_name: str) -> dict[str, Any]:
         function,
         lambda kind: f"arn:aws:dynamodb:*:*:table/{TABLES[kind].Meta.table_name}",
         f"arn:aws:logs:*:*:log-group:/aws/lambda/{function_name(function, stage, app_name)}:*",
+        lambda identity: f"arn:aws:ses:*:*:identity/{identity}",
     )
 
 
@@ -126,13 +134,29 @@ def function_name(function: str, stage: str, app_name: str) -> str:
     return f"{app_name}-{stage}" + ("" if function == "api_handler" else f"-{function}")
 
 
-def _policy(function: str, table_arn: Callable[[str], Any], log_arn: Any) -> dict[str, Any]:
+def _policy(
+    function: str, table_arn: Callable[[str], Any], log_arn: Any, identity_arn: Callable[[str], Any]
+) -> dict[str, Any]:
     statements = [
         {"Effect": "Allow", "Action": actions, "Resource": [table_arn(kind)]}
         for kind, actions in PERMISSIONS[function].items()
     ]
+    if function == MAILER and settings.mail == "ses":
+        statements.append(_may_send_mail(identity_arn))
     statements.append({"Effect": "Allow", "Action": LOG_ACTIONS, "Resource": [log_arn]})
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _may_send_mail(identity_arn: Callable[[str], Any]) -> dict[str, Any]:
+    """Allow mail from the one address, which SES knows by itself or by its domain."""
+    _, address = parseaddr(settings.mail_from)
+    _, _, domain = address.partition("@")
+    return {
+        "Effect": "Allow",
+        "Action": ["ses:SendEmail"],
+        "Resource": [identity_arn(address), identity_arn(domain)],
+        "Condition": {"StringEquals": {"ses:FromAddress": address}},
+    }
 
 
 def _exact_table_arn(kind: str) -> dict[str, list[str]]:
@@ -142,6 +166,12 @@ def _exact_table_arn(kind: str) -> dict[str, list[str]]:
 def _exact_log_arn(name: str) -> dict[str, str]:
     account = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}"
     return {"Fn::Sub": f"{account}:log-group:/aws/lambda/{name}:*"}
+
+
+def _exact_identity_arn(identity: str) -> dict[str, str]:
+    return {
+        "Fn::Sub": f"arn:${{AWS::Partition}}:ses:${{AWS::Region}}:${{AWS::AccountId}}:identity/{identity}"
+    }
 
 
 def _logical_id(name: str, suffix: str) -> str:

@@ -28,24 +28,39 @@ def add(email: str, password: str | None) -> Account:
         InvalidAccount: the address is malformed or taken.
         UnacceptablePassword: too short or too long.
     """
+    account = new(email, password)
+    try:
+        with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
+            add_in(transaction, account)
+    except Conflict:
+        raise InvalidAccount("there is an account with this e-mail address") from None
+    return account
+
+
+def new(email: str, password: str | None) -> Account:
+    """Return a new account, which is not stored yet.
+
+    Raises:
+        InvalidAccount: the address is malformed.
+        UnacceptablePassword: too short or too long.
+    """
     email = normalize(email)
     if not _EMAIL.fullmatch(email):
         raise InvalidAccount("this is no e-mail address")
-    account = Account(
+    return Account(
         credentials.random_text(credentials.USER_ID_LENGTH),
         Account.ITEM,
         email=email,
         password_hash=passwords.hash_password(password) if password is not None else None,
         created_at=clock.now(),
     )
-    address = EmailAddress(email, EmailAddress.ITEM, account_id=account.user_id)
-    try:
-        with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
-            account.write_in(transaction)
-            transaction.save(address, EmailAddress.user_id.does_not_exist())
-    except Conflict:
-        raise InvalidAccount("there is an account with this e-mail address") from None
-    return account
+
+
+def add_in(transaction: Transaction, account: Account) -> None:
+    """Store a new account as a part of a transaction, which conflicts if its address is taken."""
+    account.write_in(transaction)
+    address = EmailAddress(account.email, EmailAddress.ITEM, account_id=account.user_id)
+    transaction.save(address, EmailAddress.user_id.does_not_exist())
 
 
 def find_by_email(email: str) -> Account | None:
@@ -93,11 +108,19 @@ def enable(account: Account) -> None:
         Conflict: somebody else changed the account since it was read.
     """
     account.disabled_at = None
+    end_sessions(account)
+
+
+def end_sessions(account: Account) -> None:
+    """Sign a person out everywhere, by one write. What they granted stays.
+
+    Raises:
+        Conflict: somebody else changed the account since it was read.
+    """
     account.epoch += 1
     account.write()
 
 
 def _change_and_revoke(account: Account, because: str) -> int:
-    account.epoch += 1
-    account.write()
+    end_sessions(account)
     return sum(1 for _ in revocation.revoke_grants_of_user(account.user_id, because))

@@ -1,6 +1,6 @@
 """Ending what was granted: one token (RFC 7009), one grant, all of a user's, all of a client's."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from chalicelib import clock
@@ -74,7 +74,9 @@ def revoke_grant(grant_id: str, because: str) -> bool:
     return Grant.revoke(grant_id, clock.now(), because)
 
 
-def revoke_grants_of_user(user_id: str, because: str, client_id: str | None = None) -> Iterator[str]:
+def revoke_grants_of_user(
+    user_id: str, because: str, client_id: str | None = None, *, kept: Collection[str] = ()
+) -> Iterator[str]:
     """Revoke what was granted in a user's name, and yield the id of each grant that ended.
 
     What the user agreed to is forgotten as well, or the next visit to an application would grant
@@ -84,6 +86,7 @@ def revoke_grants_of_user(user_id: str, because: str, client_id: str | None = No
         user_id: whose.
         because: the reason, for those who look at the grants later.
         client_id: of the one client whose grants end; None: all.
+        kept: ids of clients whose grants and consents stay.
     """
     consents = (
         Consent.item.startswith("consent#")
@@ -91,10 +94,11 @@ def revoke_grants_of_user(user_id: str, because: str, client_id: str | None = No
         else (Consent.item == Consent.item_of(client_id))
     )
     for consent in Consent.query(user_id, consents, consistent_read=True):
-        consent.delete()
+        if consent.client_id not in kept:
+            consent.delete()
     of_client = UserGrant.item.startswith(UserGrant.items_of(client_id))
     for pointer in UserGrant.query(user_id, of_client, consistent_read=True):
-        if revoke_grant(pointer.grant_id, because):
+        if pointer.client_id not in kept and revoke_grant(pointer.grant_id, because):
             yield pointer.grant_id
 
 

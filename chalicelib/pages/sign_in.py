@@ -32,7 +32,7 @@ def sign_in_form() -> Response:
     """Show the form to who comes by themselves, or was sent by a page for people who are signed in."""
     request = blueprint.current_request
     continue_to = http.query(request).get("continue") or http.prefix(request) + HOME
-    return sign_in_page(request, Browser.of(request), _own_path(continue_to))
+    return sign_in_page(request, Browser.of(request), own_path(continue_to))
 
 
 @blueprint.route("/sign-in", methods=["POST"], content_types=[http.FORM])
@@ -41,7 +41,7 @@ def sign_in() -> Response:
     """Check e-mail address and password, and go on to where the person was heading."""
     request = blueprint.current_request
     form = http.form(request)
-    continue_to = _own_path(form.require("continue"))
+    continue_to = own_path(form.require("continue"))
     email, password = form.get("email") or "", form.get("password") or ""
     browser = Browser.of(request)
     if not browser.sent(form.get("csrf_token")):
@@ -65,15 +65,19 @@ def sign_out(visit: Visit) -> Response:
     return visit.go("/", notice="signed_out", cookies=(visit.browser.sign_out(),))
 
 
-def _own_path(continue_to: str) -> str:
+def own_path(continue_to: str) -> str:
+    """Return the path to go on to, if it is one of ours.
+
+    Raises:
+        InvalidRequest: it leads elsewhere.
+    """
     if not _OWN_PATH.fullmatch(continue_to):
         raise InvalidRequest("The address to continue at is not ours.")
     return continue_to
 
 
 def _too_many(request: Request, browser: Browser, continue_to: str, email: str, seconds: int) -> Response:
-    wait = ("seconds", seconds) if seconds < 90 else ("minutes", -(-seconds // 60))
-    problem = texts.html("sign_in.too_many", wait=texts.html(f"sign_in.{wait[0]}", count=wait[1]))
+    problem = texts.html("sign_in.too_many", wait=texts.wait(seconds))
     response = sign_in_page(request, browser, continue_to, email=email, status=429, problem=problem)
     response.headers["Retry-After"] = str(seconds)
     return response
@@ -98,7 +102,7 @@ def sign_in_page(
         status: the HTTP status.
         problem: what was wrong before.
     """
-    waiting = _waiting_request(continue_to, http.issuer(request))
+    waiting = waiting_request(continue_to, http.issuer(request))
     return page(
         request,
         "sign_in.html",
@@ -113,7 +117,7 @@ def sign_in_page(
     )
 
 
-def _waiting_request(continue_to: str, issuer: str) -> AuthorizationRequest | None:
+def waiting_request(continue_to: str, issuer: str) -> AuthorizationRequest | None:
     """Return the authorization request that goes on after signing in, if that is what comes.
 
     It may redirect to its application at once, when the consent is remembered.

@@ -60,6 +60,13 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
         ("OAUTH_REFRESH_RETRY_WINDOW", "601"),
         ("OAUTH_AUTHORIZER_CACHE_LIFETIME", "3601"),
         ("OAUTH_REQUIRE_PKCE", "yes"),
+        ("OAUTH_MAIL", "smtp://localhost"),
+        ("OAUTH_MAIL", "file:"),
+        ("OAUTH_MAIL_FROM", "nobody"),
+        ("OAUTH_MAIL_FROM", "Some Maps <no-reply@maps.example"),
+        ("OAUTH_MAIL_FROM", "a@maps.example, b@maps.example"),
+        ("OAUTH_MAIL_FROM", "Some\nMaps <no-reply@maps.example>"),
+        ("OAUTH_MAIL_FROM", "*@maps.example"),
     ],
 )
 def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
@@ -70,6 +77,24 @@ def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
 def test_a_retry_is_never_told_a_token_that_is_over() -> None:
     with pytest.raises(SettingsError, match="OAUTH_REFRESH_RETRY_WINDOW"):
         Settings.from_environment({"OAUTH_ACCESS_TOKEN_LIFETIME": "60", "OAUTH_REFRESH_RETRY_WINDOW": "61"})
+
+
+def test_mail_is_from_somebody() -> None:
+    with pytest.raises(SettingsError, match="OAUTH_MAIL_FROM"):
+        Settings.from_environment({"OAUTH_MAIL": "ses"})
+
+
+def test_signing_up_needs_mail() -> None:
+    with pytest.raises(SettingsError, match="OAUTH_SIGN_UP"):
+        Settings.from_environment({"OAUTH_SIGN_UP": "true"})
+
+
+@pytest.mark.parametrize("mail_from", ["no-reply@maps.example", "Käse & Maps <no-reply@maps.example>"])
+def test_with_mail_people_may_sign_up_and_set_forgotten_passwords(mail_from: str) -> None:
+    environment = {"OAUTH_MAIL": "ses", "OAUTH_MAIL_FROM": mail_from, "OAUTH_SIGN_UP": "true"}
+    read = Settings.from_environment(environment)
+    assert (read.sign_up, read.resets_passwords, read.mail_from) == (True, True, mail_from)
+    assert not Settings().resets_passwords
 
 
 def test_settings_do_not_change() -> None:

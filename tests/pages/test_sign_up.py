@@ -1,6 +1,7 @@
 """Signing up: who shows that an address is theirs gets an account, and nobody learns who has one."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -315,6 +316,19 @@ def test_of_two_who_send_the_code_at_once_one_gets_the_account(browser: Browser,
     assert again.submit(again.get("/sign-in"), email=NEW, password="the faster one").status == 303
 
 
+def test_a_code_cannot_be_found_by_trying_with_a_copy_of_the_table(
+    deployment: Deployment, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same code in two browsers is stored as two things, neither of them a plain digest."""
+    monkeypatch.setattr("chalicelib.accounts.mailed_codes.ALPHABET", "B")
+    browsers = Browser(), Browser()
+    for browser in browsers:
+        ask(browser)
+    stored = {row["code_mac"]["S"] for row in codes(deployment)}
+    assert len(stored) == 2
+    assert not stored & {sha256(code.encode()).hexdigest() for code in ("BBBBBBBB", "BBBB-BBBB")}
+
+
 # What is refused
 
 
@@ -389,13 +403,18 @@ def test_it_is_there_only_if_the_operator_says_so(
 
 
 def test_no_mail_no_code(
-    deployment: Deployment, browser: Browser, change_setting: Callable[[str, object], None]
+    deployment: Deployment,
+    browser: Browser,
+    change_setting: Callable[[str, object], None],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     change_setting("mail", "file:/dev/null/mail.txt")
     answer = browser.submit(browser.get("/sign-up"), email=NEW)
     assert_error_page(answer, 503)
     assert int(answer.headers["retry-after"]) > 0
     assert codes(deployment) == []
+    assert "mail failed" in caplog.text
+    assert NEW not in caplog.text
 
 
 @pytest.mark.parametrize("operation", ["GetItem", "PutItem", "TransactWriteItems"])

@@ -7,6 +7,7 @@ from chalice import Chalice
 from chalicelib.authorizer import bearer
 from chalicelib.endpoints import api, oauth2
 from chalicelib.pages import (
+    account,
     application,
     applications,
     assets,
@@ -14,7 +15,9 @@ from chalicelib.pages import (
     connections,
     developers,
     device,
+    forgotten_password,
     sign_in,
+    sign_up,
     upstream,
 )
 
@@ -25,7 +28,10 @@ for module in (
     authorize,
     sign_in,
     upstream,
+    sign_up,
+    forgotten_password,
     connections,
+    account,
     device,
     applications,
     application,

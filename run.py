@@ -177,6 +177,7 @@ WELCOME = f"""
   Sign in   {EMAIL} / {PASSWORD}
 
   Server    {SERVER}
+  Mail      build/mail.txt     where codes arrive
   Manage    {MANAGE}.venv/bin/python manage.py --help
   Stop      Ctrl-C{"" if OWN_ENGINE else " (all data is gone then)"}
 """

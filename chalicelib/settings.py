@@ -15,6 +15,11 @@ from typing import Any
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
+EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+"""An e-mail address that mail is sent to: what `<input type="email">` takes (HTML 4.10.5.1.5)."""
+
+_SENDER = r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
+
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 """One scope-token (RFC 6749 section 3.3)."""
 
@@ -132,6 +137,16 @@ class Settings:
     """What we ask the provider for."""
     upstream_email_is_verified: bool = False
     """Whether e-mail addresses count as verified of which the provider does not say (`email_verified`)."""
+    mail: str = _text("", r"(console|ses|file:[^\0]+)?", "console, ses, file:<path>, or nothing")
+    """Where mail goes: Amazon SES, or what only people at home may read. Empty: none is sent."""
+    mail_from: str = _text(
+        "",
+        rf"([^<>@,;:\"\\\x00-\x1f\x7f]{{1,80}} <{_SENDER}>|{_SENDER})?",
+        "an e-mail address, as no-reply@maps.example or Some Maps <no-reply@maps.example>",
+    )
+    """Who mail is from."""
+    sign_up: bool = False
+    """Whether people may add their own account, by an e-mail address that is theirs."""
 
     client_cache_lifetime: int = _seconds(5, 0, 5 * MINUTE)
     """How long a warm function may go on with what it knows of a client."""
@@ -153,6 +168,7 @@ class Settings:
             )
 
         self._check_upstream()
+        self._check_mail()
 
     def _check_upstream(self) -> None:
         if not self.upstream_issuer:
@@ -172,11 +188,24 @@ class Settings:
                 "OAUTH_UPSTREAM_CLIENT_SECRET: expected the name of a parameter after ssm:, no ARN"
             )
 
+    def _check_mail(self) -> None:
+        if self.mail and not self.mail_from:
+            raise SettingsError("OAUTH_MAIL_FROM: OAUTH_MAIL needs it")
+        if self.sign_up and not self.resets_passwords:
+            raise SettingsError(
+                "OAUTH_SIGN_UP: needs OAUTH_MAIL, to see whose an address is, and OAUTH_LOCAL_ACCOUNTS"
+            )
+
     @property
     def upstream_secret_parameter(self) -> str | None:
         """The parameter of Systems Manager that holds the upstream client secret, if one does."""
         name = self.upstream_client_secret.removeprefix(IN_SSM)
         return name if name != self.upstream_client_secret else None
+
+    @property
+    def resets_passwords(self) -> bool:
+        """Whether who forgot their password may set a new one, by mail."""
+        return bool(self.mail) and self.local_accounts
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":

@@ -6,6 +6,7 @@ render it.
 
 import json
 from collections.abc import Callable
+from email.utils import parseaddr
 from typing import Any
 
 from chalicelib.authorizer.challenges import ACCESS_DENIED, UNAUTHORIZED, Challenge
@@ -62,6 +63,9 @@ PERMISSIONS = {
 
 FUNCTIONS = {"api_handler": "APIHandler", "bearer": "Bearer"}
 """The functions, and what Chalice's template calls them."""
+
+MAILER = "api_handler"
+"""The function that sends mail, if it goes through SES."""
 
 LOG_ACTIONS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
 
@@ -157,6 +161,8 @@ def _policy(
     if function == "api_handler" and parameter is not None:
         resource = arn("ssm", f"parameter/{parameter.lstrip('/')}")
         statements.append({"Effect": "Allow", "Action": ["ssm:GetParameter"], "Resource": [resource]})
+    if function == MAILER and settings.mail == "ses":
+        statements.append(_may_send_mail(arn))
     logs = arn("logs", f"log-group:/aws/lambda/{name}:*")
     statements.append({"Effect": "Allow", "Action": LOG_ACTIONS, "Resource": [logs]})
     return {"Version": "2012-10-17", "Statement": statements}
@@ -166,6 +172,18 @@ def _full_name(target: str) -> str:
     """Return the name of a table, or of a table and its index, as it is in an ARN."""
     kind, slash, index = target.partition("/")
     return f"{TABLES[kind].Meta.table_name}{slash}{index}"
+
+
+def _may_send_mail(arn: Callable[[str, str], Any]) -> dict[str, Any]:
+    """Allow mail from the one address, which SES knows by itself or by its domain."""
+    _, address = parseaddr(settings.mail_from)
+    _, _, domain = address.partition("@")
+    return {
+        "Effect": "Allow",
+        "Action": ["ses:SendEmail"],
+        "Resource": [arn("ses", f"identity/{identity}") for identity in (address, domain)],
+        "Condition": {"StringEquals": {"ses:FromAddress": address}},
+    }
 
 
 def _exact_table_arn(target: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ os.environ.update(
 os.environ.pop("AWS_ENDPOINT_URL_DYNAMODB", None)
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import moto
 import pytest
@@ -21,6 +22,7 @@ from chalicelib.oauth import clients
 from chalicelib.settings import settings
 from management import infrastructure
 from tests.harness import Deployment
+from tests.mails import Mailbox
 
 
 @pytest.fixture
@@ -62,3 +64,12 @@ def change_setting() -> Iterator[Callable[[str, object], None]]:
     yield change
     for name, value in before.items():
         object.__setattr__(settings, name, value)
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path, change_setting: Callable[[str, object], None]) -> Mailbox:
+    """Let mail be sent, into a box that the test reads; and people sign up."""
+    change_setting("mail", f"file:{tmp_path}/mail/box.txt")
+    change_setting("mail_from", "Community Maps <no-reply@maps.example>")
+    change_setting("sign_up", True)
+    return Mailbox(tmp_path / "mail" / "box.txt")

@@ -1,17 +1,21 @@
 """Nothing that opens a door is stored, logged or shown where it does not belong."""
 
 import logging
+import re
+from urllib.parse import unquote_plus
 
 import pytest
 
-from tests.harness import DEVICE_CODE, EMAIL, PASSWORD, Browser, Deployment, is_alive
+from tests.harness import DEVICE_CODE, EMAIL, PASSWORD, Answer, Browser, Deployment, is_alive
+from tests.mails import Mailbox
 
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
 
 
-def secrets_of_a_walk(deployment: Deployment) -> dict[str, str]:
+def secrets_of_a_walk(deployment: Deployment, mailbox: Mailbox) -> dict[str, str]:
     """Go through the flows, some of them wrongly, and return every credential that there was."""
     deployment.add_account()
+    by_mail = secrets_by_mail(mailbox)
     app = deployment.add_app(grant_types=GRANT_TYPES, may_introspect=True)
     browser = Browser()
     page = browser.get(app.authorization_url())
@@ -48,11 +52,34 @@ def secrets_of_a_walk(deployment: Deployment) -> dict[str, str]:
         "session": browser.cookies["__Host-session"],
         "cookie before signing in": anonymous,
         "csrf token": page.form.fields["csrf_token"],
+        **by_mail,
     }
 
 
-def test_no_credential_is_stored_in_the_clear(deployment: Deployment) -> None:
-    walked = secrets_of_a_walk(deployment)
+def secrets_by_mail(mailbox: Mailbox) -> dict[str, str]:
+    """Sign up, forget the password and change it, each wrongly at first."""
+    known: dict[str, str] = {}
+    for path in ("/sign-up", "/forgotten-password"):
+        browser = Browser()
+        page = browser.get(browser.submit(browser.get(path), email="new@example.org").location)
+        known[f"cookie of {path}"] = browser.cookies["__Host-session"]
+        known[f"code of {path}"] = mailbox.code
+        known[f"wrong code of {path}"] = "BBBB-BBBB"
+        known[f"password of {path}"] = f"the password of {path}"
+        for code in ("BBBB-BBBB", mailbox.code):
+            browser.submit(page, code=code, new_password=known[f"password of {path}"])
+        known[f"session of {path}"] = browser.cookies["__Host-session"]
+    account = browser.get("/account")
+    for current in ("the wrong current password", known["password of /forgotten-password"]):
+        fields = {"current_password": current, "new_password": "the changed password"}
+        answer = browser.submit(account, account.forms[0], **fields)
+    assert answer.status == 303
+    known |= {f"{name}, undashed": code.replace("-", "") for name, code in known.items()}
+    return known | {"new": "the changed password", "wrong": "the wrong current password"}
+
+
+def test_no_credential_is_stored_in_the_clear(deployment: Deployment, mailbox: Mailbox) -> None:
+    walked = secrets_of_a_walk(deployment, mailbox)
     stored = str(deployment.snapshot())
     assert EMAIL in stored
     for name, secret in walked.items():
@@ -61,11 +88,33 @@ def test_no_credential_is_stored_in_the_clear(deployment: Deployment) -> None:
             assert secret[12:] not in stored, name
 
 
-def test_no_credential_is_logged(deployment: Deployment, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_credential_is_logged(
+    deployment: Deployment, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO):
-        walked = secrets_of_a_walk(deployment)
+        walked = secrets_of_a_walk(deployment, mailbox)
     for name, secret in walked.items():
         assert secret not in caplog.text, name
+
+
+def test_no_credential_is_in_a_url_that_we_build(
+    deployment: Deployment, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls: list[str] = []
+    go = Browser._go
+
+    def note(browser: Browser, method: str, url: str, body: str | None = None) -> Answer:
+        answer = go(browser, method, url, body)
+        urls.extend(
+            [answer.headers.get("location", ""), *re.findall(r'(?:href|action)="([^"]*)', answer.body)]
+        )
+        return answer
+
+    monkeypatch.setattr(Browser, "_go", note)
+    walked = secrets_by_mail(mailbox)
+    assert "/forgotten-password/confirm?continue=%2Fconnections" in urls
+    for name, secret in walked.items():
+        assert not any(secret in unquote_plus(url) for url in urls), name
 
 
 def test_passwords_are_hashed_with_argon2id(deployment: Deployment) -> None:

@@ -72,6 +72,13 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
         ("OAUTH_UPSTREAM_NAME", "x" * 81),
         ("OAUTH_UPSTREAM_SCOPE", "email"),
         ("OAUTH_UPSTREAM_EMAIL_IS_VERIFIED", "1"),
+        ("OAUTH_MAIL", "smtp://localhost"),
+        ("OAUTH_MAIL", "file:"),
+        ("OAUTH_MAIL_FROM", "nobody"),
+        ("OAUTH_MAIL_FROM", "Some Maps <no-reply@maps.example"),
+        ("OAUTH_MAIL_FROM", "a@maps.example, b@maps.example"),
+        ("OAUTH_MAIL_FROM", "Some\nMaps <no-reply@maps.example>"),
+        ("OAUTH_MAIL_FROM", "*@maps.example"),
     ],
 )
 def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
@@ -130,6 +137,24 @@ def test_settings_do_not_show_their_secret() -> None:
     read = Settings.from_environment(UPSTREAM | {"OAUTH_UPSTREAM_CLIENT_SECRET": "canary"})
     assert read.upstream_client_secret == "canary"
     assert "canary" not in repr(read)
+
+
+def test_mail_is_from_somebody() -> None:
+    with pytest.raises(SettingsError, match="OAUTH_MAIL_FROM"):
+        Settings.from_environment({"OAUTH_MAIL": "ses"})
+
+
+def test_signing_up_needs_mail() -> None:
+    with pytest.raises(SettingsError, match="OAUTH_SIGN_UP"):
+        Settings.from_environment({"OAUTH_SIGN_UP": "true"})
+
+
+@pytest.mark.parametrize("mail_from", ["no-reply@maps.example", "Käse & Maps <no-reply@maps.example>"])
+def test_with_mail_people_may_sign_up_and_set_forgotten_passwords(mail_from: str) -> None:
+    environment = {"OAUTH_MAIL": "ses", "OAUTH_MAIL_FROM": mail_from, "OAUTH_SIGN_UP": "true"}
+    read = Settings.from_environment(environment)
+    assert (read.sign_up, read.resets_passwords, read.mail_from) == (True, True, mail_from)
+    assert not Settings().resets_passwords
 
 
 def test_settings_do_not_change() -> None:

@@ -118,6 +118,37 @@ def test_no_policy_has_a_wildcard_action_or_resource(resources: dict[str, Any]) 
                 assert "*" not in arn, arn
 
 
+def test_who_sends_mail_through_ses_may_send_it_from_one_address(
+    change_setting: Callable[[str, object], None],
+) -> None:
+    def statements() -> list[Any]:
+        roles = infrastructure.resources("prod", "oauth")["Resources"]
+        policies = [roles[role]["Properties"]["Policies"][0] for role in ("ApiHandlerRole", "BearerRole")]
+        policies.append({"PolicyDocument": infrastructure.policy("api_handler", "prod", "oauth")})
+        return [
+            statement
+            for policy in policies
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "ses:" in str(statement["Action"])
+        ]
+
+    change_setting("mail_from", "Some Maps <no-reply@maps.example>")
+    change_setting("mail", "console")
+    assert statements() == []
+    change_setting("mail", "ses")
+    exact, open_ = statements()
+    account = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/"
+    assert exact == {
+        "Effect": "Allow",
+        "Action": ["ses:SendEmail"],
+        "Resource": [{"Fn::Sub": account + name} for name in ("no-reply@maps.example", "maps.example")],
+        "Condition": {"StringEquals": {"ses:FromAddress": "no-reply@maps.example"}},
+    }
+    assert open_["Resource"] == [
+        f"arn:aws:ses:*:*:identity/{name}" for name in ("no-reply@maps.example", "maps.example")
+    ]
+
+
 @pytest.mark.parametrize("name", ["dev", "prod"])
 @pytest.mark.parametrize("function", infrastructure.PERMISSIONS)
 def test_the_policy_files_are_what_the_code_says(name: str, function: str) -> None:

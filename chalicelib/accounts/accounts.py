@@ -56,7 +56,21 @@ def add(
         InvalidAccount: the address is malformed or taken.
         UnacceptablePassword: too short or too long.
     """
-    account = Account(
+    account = new(email, password, identity, is_operator=is_operator)
+    store(account)
+    return account
+
+
+def new(
+    email: str, password: str | None, identity: str | None = None, *, is_operator: bool = False
+) -> Account:
+    """Return a new account, which is not stored yet; as with `add`.
+
+    Raises:
+        InvalidAccount: the address is malformed.
+        UnacceptablePassword: too short or too long.
+    """
+    return Account(
         credentials.random_text(credentials.USER_ID_LENGTH),
         Account.ITEM,
         email=check_email(email),
@@ -65,8 +79,6 @@ def add(
         created_at=clock.now(),
         identity=identity,
     )
-    store(account)
-    return account
 
 
 def store(account: Account) -> None:
@@ -75,16 +87,21 @@ def store(account: Account) -> None:
     Raises:
         InvalidAccount: one of them is taken, or the id.
     """
-    address = EmailAddress(account.email, EmailAddress.ITEM, account_id=account.user_id)
     try:
         with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
-            account.write_in(transaction)
-            transaction.save(address, EmailAddress.user_id.does_not_exist())
-            if account.identity is not None:
-                link = Identity(account.identity, Identity.ITEM, account_id=account.user_id)
-                transaction.save(link, Identity.user_id.does_not_exist())
+            store_in(transaction, account)
     except Conflict:
         raise InvalidAccount("there is an account with this e-mail address") from None
+
+
+def store_in(transaction: Transaction, account: Account) -> None:
+    """Do the same as a part of a transaction, which raises `Conflict` as a whole."""
+    account.write_in(transaction)
+    address = EmailAddress(account.email, EmailAddress.ITEM, account_id=account.user_id)
+    transaction.save(address, EmailAddress.user_id.does_not_exist())
+    if account.identity is not None:
+        link = Identity(account.identity, Identity.ITEM, account_id=account.user_id)
+        transaction.save(link, Identity.user_id.does_not_exist())
 
 
 def find_by_email(email: str) -> Account | None:
@@ -136,6 +153,15 @@ def enable(account: Account) -> None:
         Conflict: somebody else changed the account since it was read.
     """
     account.disabled_at = None
+    end_sessions(account)
+
+
+def end_sessions(account: Account) -> None:
+    """Sign a person out everywhere, by one write. What they granted stays.
+
+    Raises:
+        Conflict: somebody else changed the account since it was read.
+    """
     account.epoch += 1
     account.write()
 
@@ -151,6 +177,5 @@ def set_operator(account: Account, is_operator: bool) -> None:
 
 
 def _change_and_revoke(account: Account, because: str, revoke: Revoke = _revoke) -> int:
-    account.epoch += 1
-    account.write()
+    end_sessions(account)
     return revoke(account.user_id, because)

@@ -19,14 +19,23 @@ class UnacceptablePassword(ValueError):
     """A password that may not be set; the message says why."""
 
 
-def hash_password(password: str) -> str:
-    """Return the argon2id hash of a new password.
+def require_acceptable(password: str) -> None:
+    """Check whether a password may be set.
 
     Raises:
         UnacceptablePassword: too short or too long.
     """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise UnacceptablePassword(f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters")
+
+
+def hash_password(password: str) -> str:
+    """Return the argon2id hash of a new password.
+
+    Raises:
+        UnacceptablePassword: too short or too long.
+    """
+    require_acceptable(password)
     return _hasher.hash(password)
 
 

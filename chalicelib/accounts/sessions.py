@@ -72,17 +72,24 @@ def _upgrade_hash(account: Account, password: str) -> None:
 
 def start(account: Account) -> str:
     """Sign a person in, who has proved who they are, and return the credential of the new session."""
+    credential, session = new(account)
+    session.save()
+    return credential
+
+
+def new(account: Account) -> tuple[str, BrowserSession]:
+    """Return a new session's credential and the session, which is not stored yet."""
     credential = credentials.new(credentials.Kind.SESSION)
     now = clock.now()
-    BrowserSession(
+    session = BrowserSession(
         _key(credential),
         user_id=account.user_id,
         epoch=account.epoch,
         signed_in_at=now,
         last_used_at=now,
         expires_at=now + settings.session_lifetime,
-    ).save()
-    return credential
+    )
+    return credential, session
 
 
 def end(credential: str) -> None:

@@ -1,17 +1,20 @@
-"""Slows down who guesses passwords: after a few failures, each attempt has to wait longer than the last.
+"""Slows down who guesses passwords or has us send mails: each attempt has to wait longer than the last.
 
 For an account, an attempt counts as a failure before the password is looked at, by
 compare-and-swap, and is taken back when it was right: many guesses at once count as many. It is
 counted for what was typed, whether there is such an account or not. For an address, behind which
 there may be many people, failures count when they happened, fade, and never cost much time.
+
+Mails count before they are sent, for whom they go to and for the address that asks for them.
 """
 
 import ipaddress
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 
 from chalicelib import clock
-from chalicelib.models.session import SignInThrottle
+from chalicelib.models.session import Throttle
 from chalicelib.models.table import Conflict
 from chalicelib.oauth.credentials import digest
 
@@ -21,23 +24,23 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Limit:
-    """How many failures are free; after them the wait doubles each time. All times in seconds."""
+    """How many attempts are free; after them the wait doubles each time. All times in seconds."""
 
     kind: str
     free: int
     longest_wait: int
     forget_after: int
-    """So long after the last failure all of them are forgotten."""
+    """So long after the last attempt all of them are forgotten."""
     fades_every: int | None = None
-    """How long it takes until one of the failures is forgotten."""
+    """How long it takes until one of the attempts is forgotten."""
+    first_wait: int = 1
 
-    def find(self, name: str) -> SignInThrottle:
+    def find(self, name: str) -> Throttle:
         """Return what is known of an account or an address by now."""
         now = clock.now()
-        key = f"throttle#{self.kind}#{digest(name)}"
-        row = SignInThrottle.find(key)
+        row = Throttle.find(self._key(name))
         if row is None:
-            return SignInThrottle(key, blocked_until=0, expires_at=now + self.forget_after)
+            return Throttle(self._key(name), blocked_until=0, expires_at=now + self.forget_after)
         if row.expires_at <= now:
             row.failures = 0
         elif self.fades_every is not None:
@@ -45,8 +48,8 @@ class Limit:
             row.failures = max(0, int(row.failures) - quiet // self.fades_every)
         return row
 
-    def count(self, row: SignInThrottle) -> None:
-        """Count a failure.
+    def count(self, row: Throttle) -> None:
+        """Count an attempt.
 
         Raises:
             Conflict: another one was faster.
@@ -54,17 +57,58 @@ class Limit:
         now = clock.now()
         row.failures += 1
         over = int(row.failures) - self.free
-        row.blocked_until = now + (min(2 ** min(over, 30), self.longest_wait) if over >= 0 else 0)
+        wait = min(self.first_wait * 2 ** min(over, 30), self.longest_wait)
+        row.blocked_until = now + (wait if over >= 0 else 0)
         row.expires_at = now + self.forget_after
         row.write()
+
+    def check(self, name: str) -> None:
+        """Let an attempt go on.
+
+        Raises:
+            Throttled: it comes too early.
+        """
+        _check(self.find(name))
+
+    def count_first(self, name: str) -> Throttle:
+        """Count an attempt before it is made, and return what is known then.
+
+        Raises:
+            Throttled: it comes too early, or at once with another one.
+        """
+        row = self.find(name)
+        _check(row)
+        try:
+            self.count(row)
+        except Conflict:
+            raise Throttled(1) from None
+        return row
+
+    def count_later(self, name: str) -> None:
+        """Count an attempt that was made, however many others there are."""
+        for _ in range(ATTEMPTS):
+            try:
+                return self.count(self.find(name))
+            except Conflict:
+                continue
+        return None
+
+    def forget(self, name: str) -> None:
+        """Start anew."""
+        Throttle(self._key(name)).delete()
+
+    def _key(self, name: str) -> str:
+        return f"throttle#{self.kind}#{digest(name)}"
 
 
 ACCOUNT = Limit("account", free=5, longest_wait=900, forget_after=86400)
 ADDRESS = Limit("address", free=50, longest_wait=60, forget_after=3600, fades_every=60)
+MAILS_TO = Limit("mails-to", free=3, longest_wait=3600, forget_after=86400, first_wait=60)
+MAILS_FROM = Limit("mails-from", free=30, longest_wait=300, forget_after=3600, fades_every=60)
 
 
 class Throttled(Exception):
-    """Too many failures. Nothing was tried.
+    """Too many attempts. Nothing was tried.
 
     Args:
         seconds: when to come back.
@@ -93,36 +137,43 @@ class Attempt:
             Throttled: it comes too early.
         """
         self._network, self._per_address = _network(address), per_address
-        _check(per_address.find(self._network))
-        self._account = per_account.find(account)
-        _check(self._account)
-        try:
-            per_account.count(self._account)
-        except Conflict:
-            raise Throttled(1) from None
+        self._name, self._per_account = account, per_account
+        per_address.check(self._network)
+        self._row = per_account.count_first(account)
 
     def succeeded(self) -> None:
         """Take it back: the account starts anew."""
-        self._account.delete()
+        self._per_account.forget(self._name)
 
     def withdrawn(self) -> None:
         """Take this one back, and no other: for what anybody can succeed in who wants to start anew."""
-        self._account.failures -= 1
-        self._account.blocked_until = 0
+        self._row.failures -= 1
+        self._row.blocked_until = 0
         with suppress(Conflict):
-            self._account.write()
+            self._row.write()
 
     def failed(self) -> None:
         """Count it for the address as well."""
-        for _ in range(ATTEMPTS):
-            try:
-                return self._per_address.count(self._per_address.find(self._network))
-            except Conflict:
-                continue
-        return None
+        self._per_address.count_later(self._network)
 
 
-def _check(row: SignInThrottle) -> None:
+def count_mail(to: str, address: str) -> None:
+    """Count a mail that is about to be sent.
+
+    Args:
+        to: the e-mail address. What follows a plus sign most often leads to the same mailbox.
+        address: the IP address from which it was asked for.
+
+    Raises:
+        Throttled: there were too many.
+    """
+    network = _network(address)
+    MAILS_FROM.check(network)
+    MAILS_TO.count_first(re.sub(r"\+[^@]*", "", to))
+    MAILS_FROM.count_later(network)
+
+
+def _check(row: Throttle) -> None:
     wait = row.blocked_until - clock.now()
     if wait > 0:
         raise Throttled(wait)

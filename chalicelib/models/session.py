@@ -47,11 +47,20 @@ class UserCode(SessionRow, discriminator="user_code"):
         return f"user_code#{user_code_hash}"
 
 
-class SignInThrottle(SessionRow, Row, discriminator="throttle"):
-    """How often signing in has failed lately, for an account or from an address."""
+class Throttle(SessionRow, Row, discriminator="throttle"):
+    """How often something has been tried lately, for an account or from an address."""
 
     failures = NumberAttribute(default=0)
     blocked_until = EpochSeconds()
+
+
+class MailedCode(SessionRow, Row, discriminator="mailed-code"):
+    """A code that was mailed to whom a browser says that it belongs to, until it is typed there."""
+
+    email = UnicodeAttribute()
+    code_mac = UnicodeAttribute()
+    """The code's HMAC under the browser's cookie, which the table does not have."""
+    failures = NumberAttribute(default=0)
 
 
 class BrowserSession(SessionRow, discriminator="browser"):

@@ -162,9 +162,18 @@ class Row(Table):
                 raise Conflict from None
             raise
 
+    def overwrite(self) -> None:
+        """Store this row whole, whatever there was in its place."""
+        self._revise()
+        self.save()
+
     def write_in(self, transaction: "Transaction") -> None:
         """Do the same as a part of a transaction, which raises `Conflict` as a whole."""
         transaction.save(self, self._revise())
+
+    def delete_in(self, transaction: "Transaction") -> None:
+        """Delete this row as a part of a transaction, if nobody else wrote it since it was read."""
+        transaction.delete(self, type(self).revision == self.revision)
 
     def _revise(self) -> Condition:
         seen, self.revision = self.revision, secrets.token_urlsafe(12)

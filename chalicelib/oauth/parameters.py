@@ -10,7 +10,7 @@ MAX_BODY = 64 * 1024
 MAX_VALUE = 4096
 """Characters, of any parameter but those that hold others."""
 MAX_VALUES = {"client_assertion": 16 * 1024, "continue": 32 * 1024, "redirect_uris": 48 * 1024}
-ANY_TEXT = {"password", "description", "redirect_uris"}
+ANY_TEXT = {"password", "current_password", "new_password", "description", "redirect_uris"}
 """Parameters that are whatever somebody typed, over several lines perhaps."""
 MAX_PARAMETERS = 100
 

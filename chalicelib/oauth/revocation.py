@@ -1,7 +1,7 @@
 """Ending what was granted: one token (RFC 7009), one grant, all of a user's, all of a client's."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from chalicelib import clock
@@ -78,7 +78,9 @@ def revoke_grant(grant_id: str, because: str) -> bool:
     return Grant.revoke(grant_id, clock.now(), because)
 
 
-def revoke_grants_of_user(user_id: str, because: str, client_id: str | None = None) -> Iterator[str]:
+def revoke_grants_of_user(
+    user_id: str, because: str, client_id: str | None = None, *, kept: Collection[str] = ()
+) -> Iterator[str]:
     """Revoke what was granted in a user's name, and yield the id of each grant that ended.
 
     What the user agreed to is forgotten as well, or the next visit to an application would grant
@@ -88,10 +90,11 @@ def revoke_grants_of_user(user_id: str, because: str, client_id: str | None = No
         user_id: whose.
         because: the reason, for those who look at the grants later.
         client_id: of the one client whose grants end; None: all.
+        kept: ids of clients whose grants and consents stay.
     """
-    forget_consents(user_id, client_id)
+    forget_consents(user_id, client_id, kept)
     for pointer in _pointers(user_id, client_id):
-        if revoke_grant(pointer.grant_id, because):
+        if pointer.client_id not in kept and revoke_grant(pointer.grant_id, because):
             yield pointer.grant_id
 
 
@@ -100,15 +103,16 @@ def is_alive(grant: Grant) -> bool:
     return grant.revoked_at is None and grant.expires_at > clock.now()
 
 
-def forget_consents(user_id: str, client_id: str | None = None) -> None:
-    """Forget what a user agreed to: for all clients, or for one."""
+def forget_consents(user_id: str, client_id: str | None = None, kept: Collection[str] = ()) -> None:
+    """Forget what a user agreed to: for all clients, for one, or for all but some."""
     consents = (
         Consent.item.startswith("consent#")
         if client_id is None
         else (Consent.item == Consent.item_of(client_id))
     )
     for consent in Consent.query(user_id, consents, consistent_read=True):
-        consent.delete()
+        if consent.client_id not in kept:
+            consent.delete()
 
 
 def grants_of_user(user_id: str) -> list[Grant]:

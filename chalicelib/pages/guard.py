@@ -5,7 +5,9 @@ import logging
 from collections.abc import Callable
 
 from chalice import Blueprint, Response
+from chalice.app import Request
 
+from chalicelib.accounts.mail import MailFailed
 from chalicelib.models.table import Conflict, StorageError
 from chalicelib.oauth.errors import OAuthError, TemporarilyUnavailable
 from chalicelib.pages import texts
@@ -20,7 +22,7 @@ def guarded(blueprint: Blueprint) -> Callable[[View], View]:
     """Turn errors into pages.
 
     Malformed forms into 400, what somebody else changed at the same time into 409, failing
-    storage into 503, surprises into 500.
+    storage and mail into 503, surprises into 500.
     """
 
     def decorate(view: View) -> View:
@@ -31,9 +33,10 @@ def guarded(blueprint: Blueprint) -> Callable[[View], View]:
                 return view(**captured)
             except (StorageError, TemporarilyUnavailable):
                 log.exception("storage failed")
-                response = error_page(request, 503, texts.html("error.busy"))
-                response.headers["Retry-After"] = str(TemporarilyUnavailable.RETRY_AFTER)
-                return response
+                return _unavailable(request, "error.busy")
+            except MailFailed:
+                log.exception("mail failed")
+                return _unavailable(request, "error.mail_failed")
             except Conflict:
                 return error_page(request, 409, texts.html("error.changed"))
             except OAuthError as error:
@@ -45,3 +48,9 @@ def guarded(blueprint: Blueprint) -> Callable[[View], View]:
         return guarded_view
 
     return decorate
+
+
+def _unavailable(request: Request, text: str) -> Response:
+    response = error_page(request, 503, texts.html(text))
+    response.headers["Retry-After"] = str(TemporarilyUnavailable.RETRY_AFTER)
+    return response

@@ -89,8 +89,7 @@ def _too_many(request: Request, browser: Browser, continue_to: str, email: str, 
 
 def too_many(seconds: int) -> str:
     """Return what tells somebody to wait, in words."""
-    unit, count = ("seconds", seconds) if seconds < 90 else ("minutes", -(-seconds // 60))
-    return texts.html("sign_in.too_many", wait=texts.html(f"sign_in.{unit}", count=count))
+    return texts.html("sign_in.too_many", wait=texts.wait(seconds))
 
 
 def sign_in_page(
@@ -114,7 +113,7 @@ def sign_in_page(
         problem: what was wrong before.
         prompt: `login`, if the OpenID provider has to ask for the password as well as we do.
     """
-    waiting = _waiting_request(continue_to, http.issuer(request))
+    waiting = waiting_request(continue_to, http.issuer(request))
     return page(
         request,
         "sign_in.html",
@@ -130,7 +129,7 @@ def sign_in_page(
     )
 
 
-def _waiting_request(continue_to: str, issuer: str) -> AuthorizationRequest | None:
+def waiting_request(continue_to: str, issuer: str) -> AuthorizationRequest | None:
     """Return the authorization request that goes on after signing in, if that is what comes.
 
     It may redirect to its application at once, when the consent is remembered.

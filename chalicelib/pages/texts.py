@@ -57,3 +57,10 @@ def date(epoch_seconds: int) -> Markup:
     month = _texts()["date.months"].split()[moment.tm_mon - 1]
     day = html("date.day", day=moment.tm_mday, month=month, year=moment.tm_year)
     return Markup('<time datetime="{}">{}</time>').format(clock.day(epoch_seconds), day)
+
+
+def wait(seconds: int) -> Markup:
+    """Return how long somebody has to wait, for a page."""
+    if seconds < 90:
+        return html("sign_in.seconds", count=seconds)
+    return html("sign_in.minutes", count=-(-seconds // 60))

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.accounts import throttle
-from chalicelib.models.session import SignInThrottle
+from chalicelib.models.session import Throttle
 from tests.conftest import Time
 from tests.harness import EMAIL, PASSWORD, Answer, App, Browser, Deployment, count_requests
 
@@ -147,7 +147,7 @@ def test_people_behind_one_address_do_not_disturb_each_other(
     count = throttle.Limit.count
     others = [throttle.ADDRESS.find("192.0.2.1") for _ in range(1)]
 
-    def interrupted(limit: throttle.Limit, row: SignInThrottle) -> None:
+    def interrupted(limit: throttle.Limit, row: Throttle) -> None:
         if limit is throttle.ADDRESS and others:
             count(limit, others.pop())
         count(limit, row)

@@ -235,7 +235,19 @@ def test_authenticating_by_signature_takes_one_request_more(signer: Signer) -> N
         (json.dumps(KeySet([KEYS["ES256"]]).as_dict(private=True)), "private key"),
         (json.dumps(KeySet([OctKey.generate_key(256)]).as_dict(private=True)), "secret or private key"),
     ],
-    ids=lambda value: value[:30],
+    ids=[
+        "text",
+        "array",
+        "number",
+        "half a key",
+        "no key",
+        "short RSA",
+        "other curve",
+        "key agreement",
+        "encryption",
+        "private",
+        "secret",
+    ],
 )
 def test_a_bad_key_set_is_not_registered(deployment: Deployment, jwks: str, reason: str) -> None:
     metadata = ClientMetadata(

@@ -17,7 +17,17 @@ from chalicelib.oauth import clients, deletion, registration, usage
 from chalicelib.oauth.grants import GRANT_TYPES
 from tests.conftest import Time
 from tests.faults import meanwhile
-from tests.harness import CALLBACK, EMAIL, PASSWORD, Answer, App, Browser, Deployment, is_alive
+from tests.harness import (
+    CALLBACK,
+    EMAIL,
+    PASSWORD,
+    Answer,
+    App,
+    Browser,
+    Deployment,
+    count_requests,
+    is_alive,
+)
 
 OTHER = "other@example.org"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -369,6 +379,14 @@ def test_who_signs_in_on_the_way_comes_to_the_page_they_wanted(
     assert browser.get(answer.location).status == 200
 
 
+@pytest.mark.parametrize("client_id", ["x" * 3000, "\0"], ids=len)
+def test_what_can_be_no_client_id_is_not_asked_for(operator: Browser, client_id: str) -> None:
+    """DynamoDB refuses keys of more than 2,048 bytes."""
+    with count_requests() as requests:
+        assert operator.get(f"/applications/{client_id}").status == 404
+    assert requests["GetItem"] == 0
+
+
 @pytest.mark.parametrize("client_id", ["x" * 3000, "%00", "..%2F", "é", "%F0%9F%8C%B3"], ids=len)
 def test_what_is_no_client_id_is_not_found(operator: Browser, client_id: str) -> None:
     assert operator.get(f"/applications/{client_id}").status == 404
@@ -439,6 +457,20 @@ def test_the_day_of_the_last_token_is_shown(deployment: Deployment, developer: B
     assert f'got a token on <time datetime="{day}">' in page_of(developer, app).body
     assert app.refresh(tokens["refresh_token"]).status == 200
     assert f'got a token on <time datetime="{clock.day(time.now)}">' in page_of(developer, app).body
+
+
+def test_the_newest_grants_are_those_that_are_asked(
+    deployment: Deployment, developer: Browser, monkeypatch: pytest.MonkeyPatch, time: Time
+) -> None:
+    monkeypatch.setattr(usage, "READ", 1)
+    monkeypatch.setattr(usage, "NEWEST", 1)
+    monkeypatch.setattr(grant, "CLIENT_SHARDS", 1)
+    app = register(developer)
+    for _ in range(2):
+        connect(deployment, app, OTHER)
+        time.passes(86400)
+    browser = deployment.signed_in_browser()
+    assert f'<time datetime="{clock.day(time.now - 86400)}">' in page_of(browser, app).body
 
 
 # Secrets

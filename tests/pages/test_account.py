@@ -1,5 +1,6 @@
 """The account page: a new password, what stays connected with it, and signing out everywhere."""
 
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -43,6 +44,11 @@ def can_sign_in(password: str) -> bool:
 
 def is_signed_in(browser: Browser) -> bool:
     return browser.get("/account").status == 200
+
+
+def throttles(deployment: Deployment) -> list[Any]:
+    rows: list[Any] = deployment.snapshot()["sessions"]
+    return [row for row in rows if row["key"]["S"].startswith("throttle#")]
 
 
 # What it shows
@@ -186,10 +192,11 @@ def test_an_unacceptable_new_password_tries_nothing(
     deployment: Deployment, browser: Browser, password: str
 ) -> None:
     before = deployment.snapshot()["users"]
-    answer = change(browser, PASSWORD, password)
+    answer = change(browser, "a guess", password)
     assert answer.status == 422
     assert 'aria-describedby="new_password-hint new_password-problem" aria-invalid="true"' in answer.body
     assert deployment.snapshot()["users"] == before
+    assert throttles(deployment) == []
 
 
 def test_guessing_the_current_password_is_throttled_as_signing_in_is(browser: Browser, time: Time) -> None:
@@ -202,6 +209,11 @@ def test_guessing_the_current_password_is_throttled_as_signing_in_is(browser: Br
     time.passes(1)
     assert change(browser).status == 303
     assert can_sign_in(NEW_PASSWORD)
+
+
+def test_a_guess_counts_for_the_account_and_for_the_network(deployment: Deployment, browser: Browser) -> None:
+    change(browser, "a guess")
+    assert [row["failures"] for row in throttles(deployment)] == [{"N": "1"}, {"N": "1"}]
 
 
 def test_a_guess_costs_one_hash_whatever_the_account(deployment: Deployment, browser: Browser) -> None:
@@ -251,6 +263,7 @@ def test_every_browser_is_signed_out_and_applications_stay(deployment: Deploymen
     other = deployment.signed_in_browser()
     done = sign_out_everywhere(browser)
     assert "signed out in every browser" in browser.get(done.location).body
+    assert browser.cookies[COOKIE].startswith("obn_")
     assert not is_signed_in(browser)
     assert not is_signed_in(other)
     assert is_alive(token)

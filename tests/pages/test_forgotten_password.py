@@ -96,6 +96,16 @@ def test_an_account_without_a_password_gets_one(browser: Browser, mailbox: Mailb
     assert can_sign_in(NEW_PASSWORD, UNSET)
 
 
+def test_a_code_works_once(deployment: Deployment, browser: Browser, mailbox: Mailbox) -> None:
+    page, cookies = ask(browser), dict(browser.cookies)
+    assert browser.submit(page, code=mailbox.code, new_password=NEW_PASSWORD).status == 303
+    thief = Browser()
+    thief.cookies, thief.url = cookies, f"{PATH}/confirm"
+    before = deployment.snapshot()
+    assert thief.submit(page, code=mailbox.code, new_password="a third password").status == 422
+    assert deployment.snapshot() == before
+
+
 # What nobody learns
 
 

@@ -157,7 +157,7 @@ def read_request(grant_id: str) -> DeviceRequest:
 
 
 def _pending(grant: Grant | None) -> Grant:
-    if grant is None or grant.device_code is None:
+    if grant is None:
         raise NotPending("over")
     if grant.device_code.approved_at is not None or grant.revoked_at is not None:
         raise NotPending("decided")

@@ -104,7 +104,9 @@ def test_its_refresh_token_works_like_any_other(television: App, allowed: Any) -
     assert television.refresh(second["refresh_token"]).status == 200
 
 
-def test_without_that_grant_type_it_gets_no_refresh_token(deployment: Deployment, browser: Browser) -> None:
+def test_without_that_grant_type_it_gets_no_refresh_token(
+    deployment: Deployment, browser: Browser, time: Time
+) -> None:
     app = deployment.add_app(public=True, grant_types=(DEVICE_CODE,), redirect_uris=())
     started = app.start_device().json
     deployment.decide(started["user_code"], browser)

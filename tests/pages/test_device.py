@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.accounts import accounts, devices
+from chalicelib.models.grant import Grant
 from chalicelib.oauth import clients, device_authorization, registration
 from chalicelib.oauth.device_authorization import NotPending
 from tests.conftest import Time
@@ -252,6 +253,27 @@ def test_who_denies_while_somebody_else_allows_is_too_late(
     with meanwhile("PutItem", allow), pytest.raises(NotPending):
         device_authorization.deny(asked)
     assert television.poll(started["device_code"]).status == 200
+
+
+def test_what_the_storage_has_forgotten_is_over(television: App, browser: Browser, started: Any) -> None:
+    """Its rows are deleted some time after they are over, one before the other."""
+    page = type_code(browser, started["user_code"])
+    asked = device_authorization.read_request(started["device_code"][4:12])
+    grant = Grant(asked.grant_id)
+    with meanwhile("PutItem", grant.delete), pytest.raises(NotPending, match="over"):
+        device_authorization.deny(asked)
+    assert_form_again(browser.submit(page, decision="allow"), "This code is over")
+    assert_form_again(type_code(browser, started["user_code"]), "This code is over")
+
+
+def test_an_application_that_may_not_run_on_devices_any_longer_cannot_be_allowed(
+    deployment: Deployment, television: App, browser: Browser, started: Any
+) -> None:
+    client = deployment.client(television)
+    client.grant_types = ["client_credentials"]
+    client.write()
+    clients.forget()
+    assert_form_again(type_code(browser, started["user_code"]), "may not connect any longer")
 
 
 def test_an_application_that_was_disabled_cannot_be_allowed(

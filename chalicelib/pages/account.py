@@ -13,6 +13,7 @@ from chalicelib.oauth.parameters import Parameters
 from chalicelib.pages import texts
 from chalicelib.pages.by_mail import password_hint
 from chalicelib.pages.visit import Visit, for_the_signed_in
+from chalicelib.settings import settings
 
 blueprint = Blueprint(__name__)
 
@@ -32,6 +33,8 @@ def change_password(visit: Visit) -> Response:
     An application is kept only if its box was ticked: one that was connected since the page was
     shown is disconnected with the others.
     """
+    if not settings.local_accounts:
+        return visit.refuse(404, texts.html("error.not_found"))
     account, form = visit.account, visit.form
     current, password = form.get("current_password") or "", form.get("new_password") or ""
     kept = _kept(connections.of_user(account.user_id), form)

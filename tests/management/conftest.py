@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -17,8 +17,9 @@ class CommandLine:
     """What an operator types, and what comes back."""
 
     def run(self, *arguments: str, typed: str = "") -> Result:
-        """Run a command, which may fail."""
-        return CliRunner().invoke(manage, list(arguments), input=typed)
+        """Run a command, which may fail. The stage that it enters is its own."""
+        with mock.patch.dict(os.environ):
+            return CliRunner().invoke(manage, list(arguments), input=typed)
 
     def text(self, *arguments: str, typed: str = "") -> str:
         """Run a command that succeeds, and return what it prints."""
@@ -42,11 +43,10 @@ class CommandLine:
 
 
 @pytest.fixture
-def manager(deployment: Deployment, change_setting: Callable[[str, object], None]) -> Iterator[CommandLine]:
+def manager(deployment: Deployment, change_setting: Callable[[str, object], None]) -> CommandLine:
     """Return the command line of a deployment whose functions forget clients at once."""
     change_setting("client_cache_lifetime", 0)
-    with mock.patch.dict(os.environ):
-        yield CommandLine()
+    return CommandLine()
 
 
 @pytest.fixture

@@ -159,7 +159,6 @@ def test_what_only_this_shell_says_is_noted_for_a_deployed_stage(
 def test_tables_of_prod_that_can_be_deleted_are_insecure(
     made: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("OAUTH_DYNAMODB_ENDPOINT")  # The stage local left it behind.
     assert findings(made, "--stage", "dev") == {}
     found = findings(made, *PROD)
     assert ("insecure", "oauth-test-users") in found

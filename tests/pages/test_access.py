@@ -11,18 +11,52 @@ from chalicelib.models.user import Account
 from chalicelib.oauth import registration
 from chalicelib.oauth.registration import ClientMetadata
 from chalicelib.pages.browser import Browser as PageBrowser
-from tests.harness import CALLBACK, EMAIL, FORM, PASSWORD, Answer, App, Browser, Deployment, event, send
+from tests.harness import (
+    CALLBACK,
+    DEVICE_CODE,
+    EMAIL,
+    FORM,
+    PASSWORD,
+    Answer,
+    App,
+    Browser,
+    Deployment,
+    event,
+    send,
+)
+from tests.mails import Mailbox
 
 OTHER = "other@example.org"
 
-FOR_ANYBODY = {"/", "/developers", "/sign-in", "/oauth2/authorize"}
+FOR_ANYBODY = {
+    "/",
+    "/developers",
+    "/sign-in",
+    "/sign-in/upstream/callback",
+    "/sign-up",
+    "/sign-up/confirm",
+    "/forgotten-password",
+    "/forgotten-password/confirm",
+    "/oauth2/authorize",
+}
 """Pages that strangers may see."""
+
+AT_A_PROVIDER = {"/sign-in/upstream"}
+"""A form that needs an OpenID provider: `test_upstream.py` has it."""
 
 ACTIONS: dict[str, dict[str, str]] = {
     "/oauth2/authorize": {"decision": "allow"},
     "/sign-in": {"email": EMAIL, "password": PASSWORD, "continue": "/connections"},
     "/sign-out": {},
+    "/sign-up": {"email": "new@example.org"},
+    "/sign-up/confirm": {"code": "BBBB-BBBB", "new_password": "another password"},
+    "/forgotten-password": {"email": EMAIL},
+    "/forgotten-password/confirm": {"code": "BBBB-BBBB", "new_password": "another password"},
+    "/account/password": {"current_password": PASSWORD, "new_password": "another password"},
+    "/account/sign-out-everywhere": {},
     "/connections": {"client_id": "{client_id}"},
+    "/device": {"user_code": "BBBB-BBBB"},
+    "/device/decision": {"user_code": "{user_code}", "decision": "allow"},
     "/applications/new": {
         "application_type": "service",
         "nonce": "x" * 22,
@@ -38,13 +72,23 @@ ACTIONS: dict[str, dict[str, str]] = {
     "/applications/{client_id}/secret": {"revision": "{revision}", "overlap": "0"},
     "/applications/{client_id}/delete": {},
 }
-"""Each form that a page has, and what it sends besides the CSRF token when it does something."""
+"""Each form that a page has, and what it sends besides the CSRF token when it does something.
+
+A wrong code does something: it is counted.
+"""
+
+FIRST = {"/sign-up/confirm": "/sign-up", "/forgotten-password/confirm": "/forgotten-password"}
+"""The forms that are sent before others."""
+
+BY_KNOWLEDGE = {"/sign-in", "/sign-up", "/forgotten-password", *FIRST}
+"""Forms that are about whoever knows something, whoever is signed in."""
 
 NOT_PAGES = (
     "/oauth2/access_token",
     "/oauth2/token",
     "/oauth2/revoke",
     "/oauth2/introspect",
+    "/oauth2/device_authorization",
     "/.well-known/",
     "/api/",
     "/static/",
@@ -59,6 +103,8 @@ class Scene:
     owner: Account
     browser: Browser
     app: App
+    user_code: str
+    """What a device of theirs shows."""
 
     def path(self, route: str) -> str:
         return route.format(client_id=self.app.client_id)
@@ -78,7 +124,11 @@ class Scene:
     def post(self, route: str, cookies: dict[str, str], csrf_token: str | None) -> Answer:
         """Send the form of a page, as the one who has these cookies."""
         client = self.deployment.client(self.app)
-        values = {"client_id": client.client_id, "revision": client.revision}
+        values = {
+            "client_id": client.client_id,
+            "revision": client.revision,
+            "user_code": self.user_code,
+        }
         fields = {name: value.format(**values) for name, value in ACTIONS[route].items()}
         if csrf_token is not None:
             fields["csrf_token"] = csrf_token
@@ -105,7 +155,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(deployment: Deployment, change_setting: Callable[[str, object], None]) -> Scene:
+def scene(deployment: Deployment, change_setting: Callable[[str, object], None], mailbox: Mailbox) -> Scene:
     change_setting("may_register", "everyone")
     change_setting("client_cache_lifetime", 0)
     owner = deployment.add_account()
@@ -115,7 +165,9 @@ def scene(deployment: Deployment, change_setting: Callable[[str, object], None])
     app = App(client.client_id, secret)
     browser = deployment.signed_in_browser()
     deployment.tokens(app, browser)
-    return Scene(deployment, owner, browser, app)
+    television = deployment.add_app(public=True, grant_types=(DEVICE_CODE,), redirect_uris=())
+    user_code = television.post("/oauth2/device_authorization").json["user_code"]
+    return Scene(deployment, owner, browser, app, user_code)
 
 
 def routes(method: str) -> set[str]:
@@ -133,7 +185,7 @@ def csrf_token(cookies: dict[str, str]) -> str:
 
 
 def test_every_form_of_a_page_is_here() -> None:
-    assert routes("POST") == set(ACTIONS)
+    assert routes("POST") == set(ACTIONS) | AT_A_PROVIDER
 
 
 @pytest.mark.parametrize("route", sorted(routes("GET") - FOR_ANYBODY))
@@ -147,8 +199,11 @@ def test_a_stranger_is_sent_to_sign_in_and_back(scene: Scene, route: str) -> Non
 @pytest.mark.parametrize("route", sorted(ACTIONS))
 def test_the_form_does_something(scene: Scene, route: str) -> None:
     """So the other tests here could fail."""
+    token = csrf_token(scene.browser.cookies)
+    if route in FIRST:
+        scene.post(FIRST[route], scene.browser.cookies, token)
     before = scene.deployment.snapshot()
-    scene.post(route, scene.browser.cookies, csrf_token(scene.browser.cookies))
+    scene.post(route, scene.browser.cookies, token)
     assert scene.deployment.snapshot() != before
 
 
@@ -158,7 +213,7 @@ def test_a_stranger_changes_nothing(scene: Scene, route: str) -> None:
     visitor = Browser()
     visitor.get("/sign-in")
     for cookies in ({}, {"__Host-session": "obs_" + "x" * 36}, visitor.cookies):
-        token = csrf_token(cookies) if route not in FOR_ANYBODY and cookies else "0" * 64
+        token = csrf_token(cookies) if route not in BY_KNOWLEDGE and cookies else "0" * 64
         answer = scene.post(route, cookies, token)
         assert answer.status in (200, 303, 403), answer
         assert "location" not in answer.headers or answer.location.startswith("/sign-in?")
@@ -170,6 +225,8 @@ def test_a_form_from_elsewhere_changes_nothing(scene: Scene, route: str) -> None
     stale, neighbour = Browser(), scene.deployment.signed_in_browser()
     stale.get("/sign-in")
     other = scene.deployment.signed_in_browser(OTHER)
+    if route in FIRST:
+        scene.post(FIRST[route], scene.browser.cookies, csrf_token(scene.browser.cookies))
     before = scene.deployment.snapshot()
     tokens = [None, "", "0" * 64, "é", *(csrf_token(them.cookies) for them in (stale, neighbour, other))]
     for token in tokens:
@@ -177,7 +234,7 @@ def test_a_form_from_elsewhere_changes_nothing(scene: Scene, route: str) -> None
     assert scene.deployment.snapshot() == before
 
 
-@pytest.mark.parametrize("route", sorted(set(ACTIONS) - {"/sign-in"}))
+@pytest.mark.parametrize("route", sorted(set(ACTIONS) - BY_KNOWLEDGE))
 def test_another_account_changes_nothing_of_mine(scene: Scene, route: str) -> None:
     other = scene.deployment.signed_in_browser(OTHER)
     before = scene.snapshot()

@@ -1,5 +1,6 @@
 """The account page: a new password, what stays connected with it, and signing out everywhere."""
 
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -284,3 +285,16 @@ def test_the_page_works_below_a_stage(deployment: Deployment) -> None:
     page = browser.get("/prod/account")
     done = browser.submit(page, page.forms[0], current_password=PASSWORD, new_password=NEW_PASSWORD)
     assert done.location == "/prod/account"
+
+
+def test_where_nobody_signs_in_with_a_password_there_is_none_to_change(
+    browser: Browser, change_setting: Callable[[str, object], None]
+) -> None:
+    page = browser.get("/account")
+    (form,) = [form for form in page.forms if "new_password" in form.fields]
+    change_setting("local_accounts", False)
+    assert "Password" not in browser.get("/account").body
+    answer = browser.submit(page, form, current_password=PASSWORD, new_password="another password")
+    assert answer.status == 404
+    change_setting("local_accounts", True)
+    assert browser.submit(page, form, current_password=PASSWORD, new_password="yet another").status == 303

@@ -154,7 +154,7 @@ def test_the_page_says_who_asks_for_what_and_of_whom(app: App, browser: Browser)
 
 
 def test_the_page_says_until_when(app: App, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.pages.authorize.clock.now", lambda: 1795000000)
+    monkeypatch.setattr("chalicelib.pages.consent.clock.now", lambda: 1795000000)
     page = browser.get(app.authorization_url())
     assert '<time datetime="2026-12-18">18 December 2026</time>' in page.body
 

@@ -16,14 +16,28 @@ KEYS = [f"{section}.{name}" for section, named in SECTIONS.items() for name in n
 WORDS = re.compile(r">\s*[A-Za-z][^<>{}=]{2,}<")
 
 
+LITERAL = re.compile(r"""["']([\w{}.\[\]'"]*\.[\w{}.]*|[a-z]\w*\.)["']""")
+
+
+def as_pattern(literal: str) -> str:
+    """Return which keys a literal may become: what is in braces, or joined to it, may be any word."""
+    words = "".join(
+        r"\w+" if part.startswith("{") else re.escape(part) for part in re.split(r"({[^}]*})", literal)
+    )
+    return (r"\w+" if literal.startswith(".") else "") + words + (r"\w+" if literal[-1] in "._" else "")
+
+
+PATTERNS = {as_pattern(literal) for literal in LITERAL.findall(CODE)} - {r"\w+\.\w+"}
+USED = re.compile("|".join(f"(?:{pattern})" for pattern in sorted(PATTERNS)))
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_every_text_is_used(key: str) -> None:
-    section, _, name = key.partition(".")
-    assert (
-        key in CODE
-        or (f'"{section}.' in CODE and re.search(rf'["_]{re.escape(name)}"', CODE))
-        or (name.startswith("title_") and "error.title_" in CODE)
-    )
+    assert USED.fullmatch(key)
+
+
+def test_a_text_that_nobody_uses_would_be_noticed() -> None:
+    assert not USED.fullmatch("connections.nobody_uses_this")
 
 
 @pytest.mark.parametrize(

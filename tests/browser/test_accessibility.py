@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(node.NO_NODE is not None, reason=str(node.NO_NOD
 def stops(chromium: Browser, demo: Demo) -> list[tuple[str, dict[str, list[str]]]]:
     """What was found at each stop of the tour, look by look."""
     return [
-        (stop.name, {look: list(_problems(stop)) for look in looks(stop)}) for stop in tour(chromium, demo)
+        (stop.name, {look: list(problems_of(stop)) for look in looks(stop)}) for stop in tour(chromium, demo)
     ]
 
 
@@ -51,7 +51,8 @@ def test_axe_would_find_something(chromium: Browser) -> None:
     page.close()
 
 
-def _problems(stop: Stop) -> Iterator[str]:
+def problems_of(stop: Stop) -> Iterator[str]:
+    """Yield what axe finds on a page as it looks now, and whether it is too wide."""
     yield from _violations(stop.page)
     width = stop.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     if width[0] > width[1]:

@@ -1,6 +1,7 @@
 """A walk past every page, for whoever wants to look at them all: axe, the camera."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,10 @@ from playwright.sync_api import Browser, Page
 from chalicelib.accounts.developers import MAX_APPLICATIONS
 from tests.browser.demo import Demo
 from tests.browser.pages import decide, sign_in
+from tests.harness import DEVICE_CODE
+from tests.interop.processes import ROOT
 from tests.interop.server import Account
+from tests.mails import CODE, Mailbox
 
 CALLBACK = "https://editor.example/callback"
 SIZES = {"phone": (360, 740), "desktop": (1280, 800)}
@@ -41,9 +45,30 @@ def tour(browser: Browser, demo: Demo) -> Iterator[Stop]:
     """Walk past every page."""
     account = demo.server.add_account()
     page = _new_tab(browser)
-    for part in (_asking, _connecting, _developing):
+    for part in (_signing_up, _asking, _connecting, _owning, _adding_a_device, _developing):
         yield from part(page, demo, account)
     page.context.close()
+
+
+def _signing_up(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
+    newcomer = Account(f"newcomer-{uuid.uuid4().hex}@example.org", "correct horse")
+    page.goto(f"{demo.server.url}/connections")
+    page.get_by_role("link", name="Create an account").click()
+    yield Stop("email_form-sign_up", page)
+    page.get_by_label("E-mail address").fill(newcomer.email)
+    page.get_by_role("button", name="Send me a code").click()
+    page.get_by_label("Code").fill("BBBB-BBBB")
+    page.get_by_label("Choose a password").fill(newcomer.password)
+    page.get_by_role("button", name="Create the account").click()
+    yield Stop("code_form-wrong", page)
+    page.get_by_label("Code").fill(mailed_code(newcomer.email))
+    page.get_by_label("Choose a password").fill(newcomer.password)
+    page.get_by_role("button", name="Create the account").click()
+    yield Stop("connections-new", page)
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(f"{demo.server.url}/connections")
+    page.get_by_role("link", name="Forgotten your password?").click()
+    yield Stop("email_form-forgotten", page)
 
 
 def _asking(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
@@ -69,6 +94,34 @@ def _asking(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
     decide(page, "Allow")
     yield Stop("form_post", page)
     page.unroute_all()
+
+
+def _owning(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
+    page.goto(_authorization_url(demo, _add_client(demo, "Bird map")))
+    decide(page, "Allow")
+    page.goto(f"{demo.server.url}/account")
+    yield Stop("account", page)
+    page.get_by_label("Current password").fill("a wrong password")
+    page.get_by_label("New password").fill("short")
+    page.get_by_role("button", name="Change the password").click()
+    yield Stop("account-wrong", page)
+
+
+def _adding_a_device(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
+    client_id = _add_client(demo, "Television", "--public", "--grant-type", DEVICE_CODE)
+    asked = page.context.request.post(
+        f"{demo.server.url}/oauth2/device_authorization", form={"client_id": client_id}
+    )
+    page.goto(asked.json()["verification_uri"])
+    yield Stop("device", page)
+    page.get_by_label("Code").fill("BBBB-BBBB")
+    page.get_by_role("button", name="Continue").click()
+    yield Stop("device-wrong", page)
+    page.get_by_label("Code").fill(asked.json()["user_code"])
+    page.get_by_role("button", name="Continue").click()
+    yield Stop("device_consent", page)
+    decide(page, "Allow")
+    yield Stop("device_done", page)
 
 
 def _developing(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
@@ -125,6 +178,13 @@ def _connecting(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
     yield Stop("connections", page)
     page.get_by_role("button", name="Disconnect").click()
     yield Stop("connections-none", page)
+
+
+def mailed_code(email: str) -> str:
+    """Return the code in the last mail to an address."""
+    box = Mailbox(ROOT / "build" / "mail.txt")
+    (code,) = CODE.findall([mail for mail in box.mails if mail["To"] == email][-1].get_content())
+    return str(code)
 
 
 def _new_tab(browser: Browser) -> Page:

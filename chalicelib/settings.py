@@ -191,10 +191,13 @@ class Settings:
     def _check_mail(self) -> None:
         if self.mail and not self.mail_from:
             raise SettingsError("OAUTH_MAIL_FROM: OAUTH_MAIL needs it")
-        if self.sign_up and not self.resets_passwords:
-            raise SettingsError(
-                "OAUTH_SIGN_UP: needs OAUTH_MAIL, to see whose an address is, and OAUTH_LOCAL_ACCOUNTS"
-            )
+        if self.sign_up and not self.mail:
+            raise SettingsError("OAUTH_SIGN_UP: it needs OAUTH_MAIL, to see whose an e-mail address is")
+
+    @property
+    def takes_sign_ups(self) -> bool:
+        """Whether people may add their own account here, to sign in to with a password."""
+        return self.sign_up and self.local_accounts
 
     @property
     def upstream_secret_parameter(self) -> str | None:

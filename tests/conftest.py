@@ -12,6 +12,7 @@ os.environ.pop("AWS_ENDPOINT_URL_DYNAMODB", None)
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import moto
 import pytest
@@ -21,8 +22,34 @@ from chalicelib.models.table import dynamodb
 from chalicelib.oauth import clients
 from chalicelib.settings import settings
 from management import infrastructure
+from tests import last_words
 from tests.harness import Deployment
 from tests.mails import Mailbox
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process waits for another one in the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/stack/", "tests/browser/")))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand on to the main process what the tests of this one have to say (pytest-xdist)."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["last words"] = last_words.said(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take it there."""
+    for line in getattr(node, "workeroutput", {}).get("last words", []):
+        last_words.say(node.config, line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print it, whether the tests passed or not."""
+    for line in last_words.said(config):
+        warning = line.startswith("WARNING")
+        terminalreporter.write_line(line, yellow=warning, bold=warning)
 
 
 @pytest.fixture

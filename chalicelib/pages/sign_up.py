@@ -18,7 +18,7 @@ blueprint = Blueprint(__name__)
 
 
 def _is_offered() -> bool:
-    return settings.sign_up
+    return settings.takes_sign_ups
 
 
 @blueprint.route("/sign-up", methods=["GET"], content_types=[], name="sign_up_form")

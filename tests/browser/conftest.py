@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from tests.browser.demo import Demo, running_demo
 from tests.browser.pages import OpenPage
 from tests.interop.server import Account
+from tests.last_words import say
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -18,16 +19,11 @@ NO_BROWSER = "the pages were NOT tested in a browser: there is no Chromium here 
 TIMEOUT_MS = 10_000
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say that something is missing where nobody overlooks it."""
-    if CHROMIUM is None:
-        terminalreporter.write_line(f"WARNING: {NO_BROWSER}", yellow=True, bold=True)
-
-
 @pytest.fixture(scope="session")
-def executable() -> str:
+def executable(request: pytest.FixtureRequest) -> str:
     """Where the browser is."""
     if CHROMIUM is None:
+        say(request.config, f"WARNING: {NO_BROWSER}")
         pytest.skip(NO_BROWSER)
     return CHROMIUM
 

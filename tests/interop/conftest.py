@@ -6,12 +6,14 @@ import pytest
 
 from tests.interop.node import NO_NODE
 from tests.interop.server import Account, Person, RegisteredClient, Server, running_server
+from tests.last_words import say
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _missing_node_is_told(request: pytest.FixtureRequest) -> None:
     """Say that something is missing where nobody overlooks it."""
     if NO_NODE:
-        terminalreporter.write_line(f"WARNING: {NO_NODE}", yellow=True, bold=True)
+        say(request.config, f"WARNING: {NO_NODE}")
 
 
 @pytest.fixture(scope="session")

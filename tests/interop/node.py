@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.interop.processes import clean_environment, running
+from tests.interop.processes import ROOT, alone, clean_environment, running
 
 JS = Path(__file__).parent / "js"
 NODE, NPM = shutil.which("node"), shutil.which("npm")
@@ -20,7 +20,9 @@ INSTALL_SECONDS, TEST_SECONDS = 60, 60
 def install(folder: Path = JS) -> None:
     """Install what is locked in a folder, unless it is there."""
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+    with alone(ROOT / "build" / f"npm-{folder.parent.name}.lock"):
+        if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+            return
         _run(folder, str(NPM), "ci", "--no-audit", "--no-fund", seconds=INSTALL_SECONDS)
 
 

@@ -1,5 +1,6 @@
 """Starts servers on free ports of this machine, and waits for what they do."""
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -40,6 +41,15 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Let only one process of this machine at a time into the block: what is installed is shared."""
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def clean_environment(**more: str) -> dict[str, str]:

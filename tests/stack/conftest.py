@@ -18,17 +18,18 @@ from typing import Any
 
 import pytest
 
+from tests.interop.processes import alone
+from tests.last_words import say
+
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = Path(__file__).with_name("requirements-ministack.txt")
 VENV = ROOT / "build" / "ministack-venv"
-LOG = ROOT / "build" / "ministack.log"
+LOG = ROOT / "build" / f"ministack-{os.getpid()}.log"
 START_SECONDS = 60
 RACE_SECONDS = 600
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "500"))
 FEWER_ROUNDS = -(-ROUNDS // 5)
 """For races of whole flows, in each round of which there are many more requests."""
-
-summaries = pytest.StashKey[list[str]]()
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,16 @@ def _install() -> Path:
     python = VENV / "bin" / "python"
     installed = VENV / "installed.txt"
     wanted = REQUIREMENTS.read_text()
-    if installed.exists() and installed.read_text() == wanted:
-        return python
-    shutil.rmtree(VENV, ignore_errors=True)
-    started = time.monotonic()
-    subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    pip: list[str | Path] = [python, "-m", "pip", "install", "-r", REQUIREMENTS]
-    subprocess.run(pip, check=True)
-    print(f"MiniStack was installed in {time.monotonic() - started:.0f} s")
-    installed.write_text(wanted)
+    with alone(VENV.with_suffix(".lock")):
+        if installed.exists() and installed.read_text() == wanted:
+            return python
+        shutil.rmtree(VENV, ignore_errors=True)
+        started = time.monotonic()
+        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+        pip: list[str | Path] = [python, "-m", "pip", "install", "-r", REQUIREMENTS]
+        subprocess.run(pip, check=True)
+        print(f"MiniStack was installed in {time.monotonic() - started:.0f} s")
+        installed.write_text(wanted)
     return python
 
 
@@ -123,7 +125,7 @@ def run_race(ministack: str, request: pytest.FixtureRequest) -> RunRace:
     def run(name: str, rounds: int) -> Report:
         report = _run(name, rounds, ministack)
         line = f"{name}: {report.rounds} rounds in {report.seconds:.0f} s, answers {report.answers}"
-        request.config.stash.setdefault(summaries, []).append(line)
+        say(request.config, line)
         return report
 
     return run
@@ -153,9 +155,3 @@ def _run(name: str, rounds: int, endpoint: str) -> Report:
     assert done.returncode == 0, "the race broke down; its last words are below"
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return Report(**report)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show the numbers, whether the tests passed or not."""
-    for line in config.stash.get(summaries, []):
-        terminalreporter.write_line(line)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.stack.conftest import ROOT, summaries
+from tests.last_words import say
+from tests.stack.conftest import ROOT
 
 PEOPLE = 10_000
 ENOUGH = 4_000
@@ -92,7 +93,7 @@ def story(ministack: str, request: pytest.FixtureRequest) -> Story:
     after = timed("looked again", outcome, *crowd, "look", *tokens)
     line = f"revoking {PEOPLE:,} grants: {', '.join(f'{what} {took} s' for what, took in times.items())}"
     ended = f"; {len(between['revoked']):,} before the interruption, {resumed['grants_revoked']:,} after"
-    request.config.stash.setdefault(summaries, []).append(line + ended)
+    say(request.config, line + ended)
     return Story(filled, first, between, resumed, after)
 
 

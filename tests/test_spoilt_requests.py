@@ -34,7 +34,10 @@ from tests.harness import (
 REQUESTS = {"token": 2500, "authorization": 800, "consent": 800}
 """How many are generated for each door."""
 
-READS = {"GetItem", "BatchGetItem", "Query", "TransactGetItems"}
+READS = {"GetItem", "BatchGetItem", "Query", "TransactGetItems", "UpdateItem"}
+"""`UpdateItem` reads a browser's session, and notes that it is in use. Whether anything else changes, the
+snapshot tells.
+"""
 
 TOKEN_ERRORS = {
     "invalid_request",

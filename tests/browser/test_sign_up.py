@@ -33,7 +33,7 @@ def test_a_forgotten_password_is_set_anew(page: Page, demo: Demo, account: Accou
     page.get_by_label("New password").fill("another password")
     page.get_by_role("button", name="Set the password").click()
     expect(page.get_by_role("status")).to_contain_text("Your new password is set")
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     page.goto(f"{demo.server.url}/account")
     sign_in(page, Account(account.email, "another password"))
     expect(page.get_by_role("heading", name="Your account")).to_be_visible()

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Browser, Page
 
 from chalicelib.accounts.developers import MAX_APPLICATIONS
+from tests.browser.callback import running_callback
 from tests.browser.demo import Demo
 from tests.browser.pages import decide, sign_in
 from tests.harness import DEVICE_CODE
@@ -97,8 +98,11 @@ def _asking(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
 
 
 def _owning(page: Page, demo: Demo, account: Account) -> Iterator[Stop]:
-    page.goto(_authorization_url(demo, _add_client(demo, "Bird map")))
-    decide(page, "Allow")
+    with running_callback() as callback:
+        client_id = _add_client(demo, "Bird map", redirect_uri=callback.url)
+        page.goto(_authorization_url(demo, client_id, redirect_uri=callback.url))
+        decide(page, "Allow")
+        page.wait_for_url(f"{callback.url}**")
     page.goto(f"{demo.server.url}/account")
     yield Stop("account", page)
     page.get_by_label("Current password").fill("a wrong password")
@@ -193,8 +197,9 @@ def _new_tab(browser: Browser) -> Page:
     return context.new_page()
 
 
-def _add_client(demo: Demo, name: str, *options: str) -> str:
-    told = demo.server.manage("client", "add", "--name", name, "--redirect-uri", CALLBACK, "--json", *options)
+def _add_client(demo: Demo, name: str, *options: str, redirect_uri: str = CALLBACK) -> str:
+    add = ("client", "add", "--name", name, "--redirect-uri", redirect_uri, "--json")
+    told = demo.server.manage(*add, *options)
     record: dict[str, Any] = json.loads(told)
     return str(record["client_id"])
 

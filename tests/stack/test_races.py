@@ -1,6 +1,7 @@
 """What holds however requests interleave.
 
-Each race has 16 threads and `RACE_ROUNDS` rounds, 500 by default; theft and disabling a fifth of that.
+Each race has 16 threads and `RACE_ROUNDS` rounds, 200 by default; theft and disabling a fifth of that.
+`make test ARGS=tests/stack RACE_ROUNDS=500` takes nine minutes.
 
 Every test of a race judges the same report: the race is run once.
 """

@@ -11,7 +11,7 @@ from chalicelib.accounts.throttle import Throttled
 from chalicelib.endpoints import http
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.pages import texts
-from chalicelib.pages.by_mail import password_hint
+from chalicelib.pages.by_mail import password_hint, password_refused
 from chalicelib.pages.visit import Visit, for_the_signed_in
 from chalicelib.settings import settings
 
@@ -41,7 +41,7 @@ def change_password(visit: Visit) -> Response:
     try:
         changed = new_password.change(account, current, password, kept, http.source_ip(visit.request))
     except UnacceptablePassword:
-        return _page(visit, status=422, new_problem=password_hint())
+        return _page(visit, status=422, new_problem=password_refused())
     except Throttled as throttled:
         problem = texts.html("sign_in.too_many", wait=texts.wait(throttled.seconds))
         response = _page(visit, status=429, problem=problem)

@@ -106,7 +106,7 @@ def confirm(request: Request, way: Way) -> Response:
     try:
         return way.finish(request, browser, code, password, continue_to)
     except UnacceptablePassword:
-        problems = {"password_problem": password_hint()}
+        problems = {"password_problem": password_refused()}
     except MalformedCode:
         problems = {"code_problem": texts.html("by_mail.malformed")}
     except WrongCode as wrong:
@@ -120,6 +120,11 @@ def confirm(request: Request, way: Way) -> Response:
 def password_hint() -> str:
     """Return what a new password has to be."""
     return texts.html("by_mail.password_hint", min=passwords.MIN_LENGTH, max=passwords.MAX_LENGTH)
+
+
+def password_refused() -> str:
+    """Return what is wrong with a new password."""
+    return texts.html("by_mail.password_refused", min=passwords.MIN_LENGTH, max=passwords.MAX_LENGTH)
 
 
 def _heading_for(request: Request, parameters: Parameters) -> str:

@@ -107,7 +107,10 @@ def read(entry: Any) -> Client:
     except InvalidClientMetadata as error:
         raise BadEntry(str(error)) from None
     for name in TIMES:
-        setattr(client, name, _time(entry, name))
+        time = _time(entry, name)
+        if time is not None and time > clock.now():
+            raise BadEntry(f"{name} is in the future")
+        setattr(client, name, time)
     client.created_at = client.created_at or clock.now()
     client.secrets = _secrets(entry, client)
     return client

@@ -64,6 +64,27 @@ CHECKS = (
     ),
     _Check(
         Level.INSECURE,
+        "upstream_client_secret",
+        lambda values: (
+            values.get("upstream_client_secret") and not values["upstream_client_secret"].startswith("ssm:")
+        ),
+        "in the clear in .chalice/config.json: keep it in Systems Manager, and say ssm: and its name",
+        locally_too=False,
+    ),
+    _Check(
+        Level.NOTE,
+        "upstream_email_is_verified",
+        lambda values: values.get("upstream_email_is_verified"),
+        "you vouch for every address that the provider tells: whoever sets theirs there gets that account",
+    ),
+    _Check(
+        Level.INSECURE,
+        "dynamodb_endpoint",
+        lambda values: _goes_in_the_clear(values["dynamodb_endpoint"]),
+        "plain http, and not on this very machine: what is stored can be read and changed on the way",
+    ),
+    _Check(
+        Level.INSECURE,
         "sign_up",
         lambda values: values.get("sign_up") and not values.get("mail"),
         "people may add accounts with e-mail addresses of others, since no mail shows whose they are",

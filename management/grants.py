@@ -155,7 +155,7 @@ def _at_a_glance(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _find(grant_id: str) -> Grant:
-    grant = Grant.find(grant_id)
+    grant = Grant.find(grant_id) if grant_id else None
     if grant is None:
         raise click.ClickException(f"there is no grant {grant_id}")
     return grant

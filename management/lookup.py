@@ -5,11 +5,12 @@ import click
 from chalicelib.accounts import accounts
 from chalicelib.models.client import Client
 from chalicelib.models.user import Account
+from chalicelib.oauth import clients
 
 
 def find_client(client_id: str) -> Client:
     """Return an application."""
-    client = Client.find(client_id)
+    client = clients.read(client_id)
     if client is None:
         raise click.ClickException(f"there is no application {client_id}")
     return client

@@ -27,6 +27,9 @@ Measured with answers that take 8 ms: 96 grants a second by one thread, 390 by f
 more threads add nothing, since one Python is busy then.
 """
 
+INDEX_LAGS = 1
+"""Seconds, that the index by client may lag behind."""
+
 CHUNK = 100
 """So many grants are ended between two looks at whether somebody interrupted."""
 
@@ -58,7 +61,7 @@ def revoke_grants_of_client(client: Client, because: str) -> int:
         Interrupted: by the operator.
     """
     with Interruption() as interruption:
-        known_at = time.monotonic() + settings.client_cache_lifetime
+        known_at = time.monotonic() + max(settings.client_cache_lifetime, INDEX_LAGS)
         revoked = _sweep(client, because, interruption)
         wait = max(0, math.ceil(known_at - time.monotonic()))
         if wait:

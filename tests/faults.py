@@ -102,6 +102,15 @@ def first_attempt_fails(operation: str) -> Iterator[list[Any]]:
 
 
 @contextmanager
+def first_attempt_is_refused(fault: Fault, operation: str) -> Iterator[None]:
+    """Let the next request of an operation fail, and all after it be as they are."""
+    pending = [fault]
+    with _intercepted(lambda _: pending.pop()() if pending else None, operation):
+        yield
+    assert not pending, f"there was no {operation}"
+
+
+@contextmanager
 def meanwhile(operation: str, happens: Callable[[], object]) -> Iterator[None]:
     """Let something happen, once, just before a request of an operation reaches DynamoDB."""
     pending = [happens]

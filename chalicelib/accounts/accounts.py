@@ -2,6 +2,8 @@
 
 import re
 import secrets
+import string
+import time
 from collections.abc import Callable
 
 from chalicelib import clock
@@ -10,8 +12,13 @@ from chalicelib.models.table import Conflict, Transaction
 from chalicelib.models.user import Account, EmailAddress, Identity
 from chalicelib.oauth import credentials, revocation
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,190}")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f\ud800-\udfff]{1,64}@[^@\s\x00-\x1f\x7f\ud800-\udfff]{1,190}")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+"""ASCII alone: lower case makes a k of the Kelvin sign, and one person's address another's."""
 
+
+ATTEMPTS = 3
+"""How often an account is stored anew that met another transaction."""
 
 Revoke = Callable[[str, str], int]
 
@@ -26,7 +33,7 @@ class InvalidAccount(ValueError):
 
 def normalize(email: str) -> str:
     """Return the form in which an e-mail address is stored and compared."""
-    return email.strip().lower()
+    return email.strip().translate(_LOWER)
 
 
 def check_email(email: str) -> str:
@@ -87,11 +94,16 @@ def store(account: Account) -> None:
     Raises:
         InvalidAccount: one of them is taken, or the id.
     """
-    try:
-        with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
-            store_in(transaction, account)
-    except Conflict:
-        raise InvalidAccount("there is an account with this e-mail address") from None
+    for attempt in range(ATTEMPTS):
+        try:
+            with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
+                store_in(transaction, account)
+        except Conflict:  # Taken, or held by another transaction for a moment.
+            account.revision = None
+            time.sleep(0.02 * 2**attempt if attempt + 1 < ATTEMPTS else 0)
+            continue
+        return
+    raise InvalidAccount("there is an account with this e-mail address")
 
 
 def store_in(transaction: Transaction, account: Account) -> None:

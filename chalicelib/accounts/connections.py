@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
-from chalicelib.oauth import revocation
+from chalicelib.oauth import clients, revocation
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ def of_user(user_id: str) -> list[Connection]:
 
 def disconnect(user_id: str, client_id: str) -> int:
     """End all that a user granted to a client, at once, and return how many grants that were."""
+    if not clients.may_exist(client_id):
+        return 0
     return sum(1 for _ in revocation.revoke_grants_of_user(user_id, "disconnected by the user", client_id))
 
 

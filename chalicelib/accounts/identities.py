@@ -39,7 +39,10 @@ def account_of(issuer: str, subject: str, verified_email: Callable[[], str]) -> 
     for _ in range(ATTEMPTS):
         identity = Identity.find(key, Identity.ITEM)
         if identity is not None:
-            return _allowed(Account.of(identity.account_id))
+            linked = _allowed(Account.of(identity.account_id))
+            if linked.identity != key:
+                raise NotAllowed("the account was unlinked, or is linked to another provider by now")
+            return linked
         email = email or verified_email()
         account = accounts.find_by_email(email)
         try:

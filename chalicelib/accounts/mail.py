@@ -22,9 +22,14 @@ class MailFailed(Exception):
     """A mail could not be sent. The message has the reason, and no address."""
 
 
+LONGEST = 191
+"""Characters of an address: no account takes a longer domain."""
+
+
 def can_reach(email: str) -> bool:
     """Tell whether this is one address, in a form that no mail system takes for more than that."""
-    return re.fullmatch(EMAIL, email) is not None
+    encoded_word = "=?"  # RFC 2047: what is read may be another address than what is written.
+    return re.fullmatch(EMAIL, email) is not None and len(email) <= LONGEST and encoded_word not in email
 
 
 def send(to: str, subject: str, text: str) -> None:
@@ -48,7 +53,7 @@ def send(to: str, subject: str, text: str) -> None:
     message["Date"] = formatdate(clock.now())
     message.set_content(text, cte="8bit")
     if settings.mail == "ses":
-        _send_through_ses(message)
+        _send_through_ses(to, message)
     elif settings.mail == "console":
         print(message, flush=True)
     else:
@@ -68,13 +73,13 @@ def _append(path: Path, message: EmailMessage) -> None:
         raise MailFailed(type(error).__name__) from None
 
 
-def _send_through_ses(message: EmailMessage) -> None:
+def _send_through_ses(to: str, message: EmailMessage) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         _ses().send_email(
             FromEmailAddress=formataddr(parseaddr(settings.mail_from)),
-            Destination={"ToAddresses": [str(message["To"])]},
+            Destination={"ToAddresses": [to]},
             Content={
                 "Simple": {
                     "Subject": {"Data": str(message["Subject"]), "Charset": "UTF-8"},

@@ -181,8 +181,8 @@ def _verified_claims(tokens: dict[str, Any], nonce: str) -> dict[str, Any]:
         claims.validate(now=clock.now(), leeway=LEEWAY)
     except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ProviderError(f"its id_token does not hold: {type(error).__name__}") from None
-    if len(claims["sub"]) > MAX_SUBJECT:
-        raise ProviderError("the sub in its id_token is too long")
+    if len(claims["sub"]) > MAX_SUBJECT or not claims["sub"].isascii():
+        raise ProviderError("the sub in its id_token is too long, or not ASCII")
     return dict(claims)
 
 

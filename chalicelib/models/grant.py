@@ -9,7 +9,13 @@ import secrets
 import zlib
 from typing import Any
 
-from pynamodb.attributes import ListAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import (
+    BooleanAttribute,
+    ListAttribute,
+    MapAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+)
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 
 from chalicelib.models.table import EpochSeconds, Row, table_name
@@ -96,6 +102,8 @@ class Grant(Row):
     """The key of the index by client. Not there while a device waits for somebody to allow it."""
     user_id = UnicodeAttribute(null=True)
     scope = UnicodeAttribute()
+    refreshable = BooleanAttribute(default=False)
+    """Whether the client was registered for refresh tokens when the user agreed."""
     created_at = EpochSeconds()
     issued_on = UnicodeAttribute()
     """The day on which it was made or last yielded a token, in UTC (`clock.day`)."""

@@ -45,6 +45,8 @@ class AuthorizationRequest:
     state: str | None
     code_challenge: str | None
     prompt: frozenset[str]
+    declined: frozenset[str] = frozenset()
+    """What was asked for besides, and the user unticked."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,9 @@ def allow(
         codes[grant.grant_id] = _add_code(grant, request)
         return grant
 
-    grant = store(make, request.client, account, _extended(consent, request, account))
+    extended = _extended(consent, request, account)
+    relied_on = consent if extended is None else None
+    grant = store(make, request.client, account, extended, relied_on)
     return _respond(request, {"code": codes[grant.grant_id]}, issuer)
 
 
@@ -224,10 +228,13 @@ def _add_code(grant: Grant, request: AuthorizationRequest) -> str:
 
 
 def _extended(consent: Consent | None, request: AuthorizationRequest, account: Account) -> Consent | None:
-    """Return the consent to store: what was agreed to before and now; None if that is nothing new."""
-    if not needs_consent(request, consent):
+    """Return the consent to store: what was agreed to before and now, less what was unticked now.
+
+    None if that is nothing new.
+    """
+    if not needs_consent(request, consent) and not request.declined:
         return None
-    before = _remembered(request.client, consent)
+    before = [scope for scope in _remembered(request.client, consent) if scope not in request.declined]
     return Consent(
         account.user_id,
         Consent.item_of(request.client.client_id),
@@ -238,7 +245,11 @@ def _extended(consent: Consent | None, request: AuthorizationRequest, account: A
 
 
 def store(
-    make: Callable[[], Grant], client: Client, account: Account, consent: Consent | None = None
+    make: Callable[[], Grant],
+    client: Client,
+    account: Account,
+    consent: Consent | None = None,
+    relied_on: Consent | None = None,
 ) -> Grant:
     """Store what a user grants, atomically, whoever else is at it.
 
@@ -247,41 +258,53 @@ def store(
         client: gets it.
         account: as it was read when the user's session was checked.
         consent: to be remembered with it.
+        relied_on: what was agreed to before, if that is why the user is not asked now.
 
     Returns:
         The grant that was stored.
 
     Raises:
-        AccountChanged: disabled, or a new password, since then.
+        AccountChanged: disabled, a new password, or the application disconnected, since then.
         TemporarilyUnavailable: others wrote to the account or the grant at the same time, too often.
     """
     for attempt in range(ATTEMPTS):
         grant = make()
         try:
-            _store(grant, client, account, consent)
+            _store(grant, client, account, consent, relied_on)
         except Conflict:
             if not grant.is_stored():
-                _check_unchanged(account)
+                _check_unchanged(account, relied_on)
                 time.sleep(0.02 * 2**attempt)
                 continue
         return grant
     raise TemporarilyUnavailable
 
 
-def _check_unchanged(account: Account) -> None:
+def _check_unchanged(account: Account, relied_on: Consent | None) -> None:
     current = Account.of(account.user_id)
     if current is None or current.disabled_at is not None or current.epoch != account.epoch:
         raise AccountChanged from None
+    if relied_on is not None:
+        consent = Consent.find(account.user_id, relied_on.item)
+        if consent is None or consent.granted_at != relied_on.granted_at:
+            raise AccountChanged from None
 
 
-def _store(grant: Grant, client: Client, account: Account, consent: Consent | None) -> None:
+def _store(
+    grant: Grant, client: Client, account: Account, consent: Consent | None, relied_on: Consent | None
+) -> None:
     """Write the grant, the user's pointer to it and the consent, if the account is still as it was.
 
-    The check is what makes "disable the account, then revoke what it granted" miss nothing.
+    The checks are what makes "disable the account, then revoke what it granted" miss nothing, and
+    "disconnect the application" as well.
     """
     unchanged = (Account.epoch == account.epoch) & Account.disabled_at.does_not_exist()
+    grant.refreshable = "refresh_token" in client.grant_types
     with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
         transaction.condition_check(Account, account.user_id, Account.ITEM, condition=unchanged)
+        if relied_on is not None:
+            agreed = Consent.granted_at == relied_on.granted_at
+            transaction.condition_check(Consent, account.user_id, relied_on.item, condition=agreed)
         grant.write_in(transaction)
         transaction.save(
             UserGrant(

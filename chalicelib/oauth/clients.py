@@ -16,7 +16,7 @@ def find(client_id: str) -> Client | None:
     disabled client or a withdrawn secret live on. An unknown client costs no more and no less
     than a known one.
     """
-    if not _may_exist(client_id):
+    if not may_exist(client_id):
         return None
     now = clock.now()
     known = _remembered.get(client_id)
@@ -31,10 +31,11 @@ def find(client_id: str) -> Client | None:
 
 def read(client_id: str) -> Client | None:
     """Return a client as it is stored at this moment, enabled or not, or None."""
-    return Client.find(client_id) if _may_exist(client_id) else None
+    return Client.find(client_id) if may_exist(client_id) else None
 
 
-def _may_exist(client_id: str) -> bool:
+def may_exist(client_id: str) -> bool:
+    """Tell whether this has the form of a client's id: DynamoDB refuses longer keys."""
     return 0 < len(client_id) <= _LONGEST_ID and client_id.isprintable()
 
 

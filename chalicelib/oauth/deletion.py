@@ -55,8 +55,7 @@ def _revoke_all(client: Client, deadline: float) -> Iterator[str]:
     Functions may go on for a while with what they know of it: a second look follows once that is
     over, at which the index by client, which lags behind by a moment, has caught up as well.
     """
-    lifetime = settings.client_cache_lifetime
-    known_until = client.disabled_at + lifetime + 1 if lifetime else 0
+    known_until = client.disabled_at + settings.client_cache_lifetime + 1
     early = clock.now() < known_until
     yield from revocation.revoke_grants_of_client(client, BECAUSE)
     if not early:

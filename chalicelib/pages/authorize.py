@@ -67,7 +67,8 @@ def decide() -> Response:
     allowed = consent.allowed(asked.scope, form)
     if not allowed:
         return _consent_page(request, asked, browser, signed_in, status=400, problem="nothing_ticked")
-    return _allow(request, replace(asked, scope=" ".join(allowed)), browser, signed_in)
+    declined = frozenset(asked.scope.split(" ")).difference(allowed)
+    return _allow(request, replace(asked, scope=" ".join(allowed), declined=declined), browser, signed_in)
 
 
 def _read(request: Request) -> AuthorizationRequest | Response:

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.accounts import accounts, passwords, sessions
 from chalicelib.accounts.accounts import InvalidAccount
 from chalicelib.models.table import Conflict
-from tests.faults import first_attempt_fails, meanwhile
+from tests.faults import TRANSACTION_CONFLICT, first_attempt_fails, first_attempt_is_refused, meanwhile
 from tests.harness import EMAIL, PASSWORD, Deployment, count_requests
 
 ADDRESS = "192.0.2.1"
@@ -84,3 +84,25 @@ def test_an_account_that_somebody_else_changed_cannot_be_changed(deployment: Dep
         accounts.set_password(second, "a third password")
     assert can_sign_in(EMAIL, "another password")
     assert not can_sign_in(EMAIL, "a third password")
+
+
+def test_addresses_are_alike_in_ascii_alone(deployment: Deployment) -> None:
+    """The Kelvin sign in lower case is a k."""
+    kate = deployment.add_account("Kate@example.org")
+    assert accounts.find_by_email("kATE@Example.org")
+    assert accounts.find_by_email("\u212aate@example.org") is None
+    assert accounts.add("\u212aate@example.org", None).user_id != kate.user_id
+
+
+@pytest.mark.parametrize("email", ["\ud800@example.org", "a@\udfff.org"])
+def test_half_a_character_is_in_no_address(deployment: Deployment, email: str) -> None:
+    with pytest.raises(accounts.InvalidAccount):
+        accounts.add(email, None)
+
+
+def test_an_account_that_meets_a_transaction_is_stored_all_the_same(deployment: Deployment) -> None:
+    with first_attempt_is_refused(TRANSACTION_CONFLICT, "TransactWriteItems"):
+        added = accounts.add("new@example.org", None)
+    found = accounts.find_by_email("new@example.org")
+    assert found is not None
+    assert found.user_id == added.user_id

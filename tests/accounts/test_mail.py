@@ -87,6 +87,9 @@ def test_the_console_shows_it(
         "ü@b.example",
         "a@[192.0.2.1]",
         "x" * 65 + "@b.example",
+        "a@" + "b" * 200 + ".example",
+        "=?x?q?victim?=@b.example",
+        "=?utf-8?q??=@b.example",
     ],
 )
 def test_what_is_not_exactly_one_address_gets_no_mail(mailbox: Mailbox, to: str) -> None:

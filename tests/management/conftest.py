@@ -43,8 +43,11 @@ class CommandLine:
 
 
 @pytest.fixture
-def manager(deployment: Deployment, change_setting: Callable[[str, object], None]) -> CommandLine:
-    """Return the command line of a deployment whose functions forget clients at once."""
+def manager(
+    deployment: Deployment, change_setting: Callable[[str, object], None], monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """Return the command line of a deployment whose functions and index know everything at once."""
+    monkeypatch.setattr("management.revoking.INDEX_LAGS", 0)
     change_setting("client_cache_lifetime", 0)
     return CommandLine()
 

@@ -167,3 +167,14 @@ def test_who_signs_in_first_goes_on_to_the_page(deployment: Deployment) -> None:
     signed_in = stranger.submit(form, email=EMAIL, password=PASSWORD)
     assert signed_in.location == "/prod/connections"
     assert "No application is connected" in stranger.get(signed_in.location).body
+
+
+@pytest.mark.parametrize("client_id", ["x" * 2000, "\u20ac" * 900])
+def test_an_id_that_no_client_can_have_is_fine(
+    deployment: Deployment, app: App, browser: Browser, client_id: str
+) -> None:
+    deployment.tokens(app, browser)
+    page = browser.get("/connections")
+    with count_requests() as requests:
+        assert browser.submit(page, client_id=client_id).status == 303
+    assert "Query" not in requests

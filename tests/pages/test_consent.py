@@ -2,9 +2,12 @@
 
 import pytest
 
+from chalicelib.accounts import accounts, connections
 from chalicelib.models.client import Client
+from tests.conftest import Time
 from tests.expect import assert_error_redirect
-from tests.harness import CALLBACK, Answer, App, Browser, Deployment, count_requests
+from tests.faults import meanwhile
+from tests.harness import CALLBACK, EMAIL, Answer, App, Browser, Deployment, count_requests
 
 
 @pytest.fixture
@@ -148,7 +151,7 @@ def test_a_client_that_was_made_anew_under_its_old_id_has_no_consent(
     browser.submit(browser.get(app.authorization_url()), decision="allow")
     assert browser.get(app.authorization_url()).status == 303
     client = deployment.client(app)
-    client.created_at += 1
+    client.created_at += 3600
     client.write()
     from chalicelib.oauth import clients
 
@@ -161,3 +164,41 @@ def test_the_consent_page_takes_two_requests(app: App, browser: Browser) -> None
     with count_requests() as requests:
         browser.get(app.authorization_url())
     assert requests == {"UpdateItem": 1, "BatchGetItem": 1}
+
+
+def test_what_is_unticked_later_is_forgotten(app: App, browser: Browser) -> None:
+    browser.submit(browser.get(app.authorization_url(scope="read write")), decision="allow")
+    page = browser.get(app.authorization_url(scope="read write", prompt="consent"))
+    del page.form.fields["allow:write"]
+    browser.submit(page, decision="allow")
+    assert ticked(browser.get(app.authorization_url(scope="read write"))) == {"allow:write"}
+    assert browser.get(app.authorization_url(scope="read")).status == 303
+
+
+def test_a_client_that_may_refresh_only_since_then_gets_no_refresh_token(
+    deployment: Deployment, browser: Browser, time: Time
+) -> None:
+    """The user was told another end, and their pointer to the grant lasts until then."""
+    app = deployment.add_app()
+    code = deployment.code(app, deployment.signed_in_browser())
+    client = deployment.client(app)
+    client.grant_types = ["authorization_code", "refresh_token"]
+    client.write()
+    time.passes(6)
+    answer = app.exchange(code)
+    assert answer.status == 200
+    assert "refresh_token" not in answer.json
+
+
+def test_disconnecting_while_a_remembered_consent_is_used_wins(app: App, browser: Browser) -> None:
+    browser.submit(browser.get(app.authorization_url()), decision="allow")
+    account = accounts.find_by_email(EMAIL)
+    assert account
+
+    def disconnect() -> None:
+        connections.disconnect(account.user_id, app.client_id)
+
+    with meanwhile("TransactWriteItems", disconnect):
+        answer = browser.get(app.authorization_url())
+    assert "code=" not in answer.headers.get("location", "")
+    assert browser.get("/connections").forms == []

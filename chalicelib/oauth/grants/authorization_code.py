@@ -60,7 +60,7 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
 def _issue(grant: Grant, client: Client) -> TokenResponse:
     access_token = credentials.new(Kind.ACCESS_TOKEN, grant.grant_id)
     issued = tokens.add_access_token(grant, access_token, grant.scope)
-    refreshable = "refresh_token" in client.grant_types
+    refreshable = grant.refreshable and "refresh_token" in client.grant_types
     return TokenResponse(
         access_token=access_token,
         expires_in=issued.expires_at - issued.issued_at,

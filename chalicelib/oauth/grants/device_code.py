@@ -90,7 +90,7 @@ def _redeem(grant: Grant, client: Client, device_code: str) -> TokenResponse:
     access_token = _access_token(grant, device_code)
     added = tokens.add_access_token(grant, access_token, grant.scope)
     refresh_token = None
-    if "refresh_token" in client.grant_types:
+    if grant.refreshable and "refresh_token" in client.grant_types:
         derive = partial(credentials.successor, Kind.REFRESH_TOKEN, device_code, issued.seed)
         refresh_token = tokens.start_refresh_token(grant, derive)
     return TokenResponse(access_token, added.expires_at - now, added.scope, refresh_token)

@@ -18,7 +18,8 @@ from tests.harness import PASSWORD, Answer, App, Browser, Deployment, is_alive
 
 EMAILS = ("ann@example.org", "bob@example.org")
 CODE_LIFETIME, TOKEN_LIFETIME, RETRY_WINDOW = 60, 2592000, 60
-IDLE_LIFETIME, SESSION_LIFETIME = 90 * 86400, 12 * 3600
+IDLE_LIFETIME, SESSION_LIFETIME = 90 * 86400, 2 * 3600
+"""Of refresh tokens; and of sessions that nobody uses (`session_idle_lifetime`). Seconds."""
 
 
 APP = st.sampled_from([0, 0, 0, 1])

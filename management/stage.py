@@ -12,15 +12,20 @@ class UnknownStage(Exception):
     """`.chalice/config.json` does not describe the stage."""
 
 
+def config() -> dict[str, Any]:
+    """Return `.chalice/config.json`."""
+    read: dict[str, Any] = json.loads(CONFIG.read_text(encoding="utf-8"))
+    return read
+
+
 def stages() -> dict[str, Any]:
     """Return the stages in `.chalice/config.json`, by name."""
-    config: dict[str, Any] = json.loads(CONFIG.read_text(encoding="utf-8"))
-    return dict(config["stages"])
+    return dict(config()["stages"])
 
 
 def app_name() -> str:
     """Return the name that Chalice gives the functions."""
-    return str(json.loads(CONFIG.read_text(encoding="utf-8"))["app_name"])
+    return str(config()["app_name"])
 
 
 def enter(stage: str) -> None:

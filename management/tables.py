@@ -6,7 +6,7 @@ import boto3
 import click
 
 from chalicelib.models.table import TTL_ATTRIBUTE, Table, dynamodb
-from management.infrastructure import TABLES, expires, table_definition
+from management.infrastructure.tables import TABLES, expires, table_definition
 from management.options import confirmed
 from management.output import json_option, show_all
 

@@ -7,6 +7,8 @@ import click
 
 from management import infrastructure
 from management import stage as stages
+from management.infrastructure import policies as written
+from management.stage_settings import StageSettings
 
 
 @click.group("template")
@@ -18,16 +20,16 @@ def command() -> None:
 @click.pass_context
 def resources(ctx: click.Context) -> None:
     """Print the resources for `chalice package --merge-template`."""
-    click.echo(json.dumps(infrastructure.resources(_stage(ctx), stages.app_name()), indent=2))
+    click.echo(json.dumps(infrastructure.template(StageSettings.of(_stage(ctx))), indent=2))
 
 
 @command.command()
 @click.pass_context
 def policies(ctx: click.Context) -> None:
     """Write each function's IAM policy into .chalice/, where its configuration names it."""
-    for function in infrastructure.PERMISSIONS:
+    for function in written.PERMISSIONS:
         path = policy_file(function, _stage(ctx))
-        document = infrastructure.policy(function, _stage(ctx), stages.app_name())
+        document = written.policy(function, StageSettings.of(_stage(ctx)))
         path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         click.echo(f"wrote {path.relative_to(Path.cwd())}" if path.is_relative_to(Path.cwd()) else str(path))
 

@@ -21,7 +21,7 @@ from chalicelib import clock
 from chalicelib.models.table import dynamodb
 from chalicelib.oauth import clients
 from chalicelib.settings import settings
-from management import infrastructure
+from management.infrastructure import tables
 from tests import last_words
 from tests.harness import Deployment
 from tests.mails import Mailbox
@@ -56,8 +56,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def deployment() -> Iterator[Deployment]:
     """An empty deployment."""
     with moto.mock_aws():
-        for model in infrastructure.TABLES.values():
-            dynamodb.client.create_table(**infrastructure.table_definition(model))
+        for model in tables.TABLES.values():
+            dynamodb.client.create_table(**tables.table_definition(model))
         clients.forget()
         yield Deployment()
 

@@ -23,7 +23,7 @@ from chalicelib.models.table import dynamodb
 from chalicelib.models.user import Account
 from chalicelib.oauth import registration
 from chalicelib.oauth.registration import ClientMetadata
-from management.infrastructure import TABLES
+from management.infrastructure.tables import TABLES
 
 HOST = "auth.example.org"
 CALLBACK = "https://app.example.com/callback"

@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.models.table import dynamodb
 from chalicelib.oauth import clients, registration
 from chalicelib.oauth.registration import ClientMetadata
-from management.infrastructure import PERMISSIONS
+from management.infrastructure.policies import PERMISSIONS
 from tests.conftest import Time
 from tests.endpoints.test_client_assertion import KEYS, Signer, public_keys
 from tests.harness import Deployment, authorize, event, is_alive, send

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chalicelib.models.table import dynamodb
 from chalicelib.oauth import clients
-from management import infrastructure
+from management.infrastructure import tables
 from tests.endpoints.test_authorization_code import PKCE
 from tests.harness import CALLBACK, FORM, Answer, App, Browser, Deployment, basic, event, send
 
@@ -133,8 +133,8 @@ def check_authorization_answer(answer: Answer) -> None:
 @pytest.fixture(scope="module")
 def world() -> Any:
     with moto.mock_aws():
-        for model in infrastructure.TABLES.values():
-            dynamodb.client.create_table(**infrastructure.table_definition(model))
+        for model in tables.TABLES.values():
+            dynamodb.client.create_table(**tables.table_definition(model))
         clients.forget()
         yield World()
 

@@ -13,7 +13,7 @@ from chalicelib.accounts import accounts
 from chalicelib.models.table import dynamodb
 from chalicelib.oauth import clients, registration, revocation
 from chalicelib.oauth.tokens import MAX_ACCESS_TOKENS
-from management import infrastructure
+from management.infrastructure import tables
 from tests.harness import PASSWORD, Answer, App, Browser, Deployment, is_alive
 
 EMAILS = ("ann@example.org", "bob@example.org")
@@ -65,8 +65,8 @@ class Server(RuleBasedStateMachine):
         self.patches = [moto.mock_aws(), mock.patch.object(clock, "now", self.tell_time)]
         for patch in self.patches:
             patch.start()  # type: ignore[attr-defined]
-        for model in infrastructure.TABLES.values():
-            dynamodb.client.create_table(**infrastructure.table_definition(model))
+        for model in tables.TABLES.values():
+            dynamodb.client.create_table(**tables.table_definition(model))
         clients.forget()
         self.deployment = Deployment()
         self.grants: list[ModelGrant] = []

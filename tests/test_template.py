@@ -15,7 +15,10 @@ from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
 from chalicelib.models.session import SessionRow
 from chalicelib.models.user import UserRow
-from management import infrastructure, stage
+from management import infrastructure
+from management.infrastructure.policies import PERMISSIONS, policy
+from management.infrastructure.tables import expires
+from management.stage_settings import StageSettings
 from management.template import policy_file
 from tests.endpoints.test_cors import OPEN
 
@@ -86,12 +89,12 @@ def test_every_attribute_that_says_when_a_row_is_over_is_the_one_that_expires_it
         models.extend(model.__subclasses__())
         attributes = {attribute.attr_name for attribute in model.get_attributes().values()}
         table = next(base for base in MODELS.values() if issubclass(model, base))
-        assert "expires_at" not in attributes or infrastructure.expires(table), model
+        assert "expires_at" not in attributes or expires(table), model
 
 
 @pytest.mark.parametrize(("name", "kept"), [("prod", True), ("dev", False)])
 def test_prod_keeps_its_tables(name: str, kept: bool) -> None:
-    merged = infrastructure.resources(name, "oauth")["Resources"]
+    merged = infrastructure.template(StageSettings.of(name))["Resources"]
     for kind in MODELS:
         table = merged[f"{kind.capitalize()}Table"]
         assert table["DeletionPolicy"] == ("Retain" if kept else "Delete")
@@ -99,8 +102,8 @@ def test_prod_keeps_its_tables(name: str, kept: bool) -> None:
 
 
 def test_the_authorizer_may_read_grants_and_nothing_else(resources: dict[str, Any]) -> None:
-    (policy,) = resources["BearerRole"]["Properties"]["Policies"]
-    tables, logs = policy["PolicyDocument"]["Statement"]
+    (inline,) = resources["BearerRole"]["Properties"]["Policies"]
+    tables, logs = inline["PolicyDocument"]["Statement"]
     assert tables["Action"] == ["dynamodb:GetItem"]
     assert tables["Resource"] == [{"Fn::GetAtt": ["GrantsTable", "Arn"]}]
     assert all(action.startswith("logs:") for action in logs["Action"])
@@ -122,13 +125,13 @@ def test_who_sends_mail_through_ses_may_send_it_from_one_address(
     change_setting: Callable[[str, object], None],
 ) -> None:
     def statements() -> list[Any]:
-        roles = infrastructure.resources("prod", "oauth")["Resources"]
+        roles = infrastructure.template(StageSettings.of("prod"))["Resources"]
         policies = [roles[role]["Properties"]["Policies"][0] for role in ("ApiHandlerRole", "BearerRole")]
-        policies.append({"PolicyDocument": infrastructure.policy("api_handler", "prod", "oauth")})
+        policies.append({"PolicyDocument": policy("api_handler", StageSettings.of("prod"))})
         return [
             statement
-            for policy in policies
-            for statement in policy["PolicyDocument"]["Statement"]
+            for inline in policies
+            for statement in inline["PolicyDocument"]["Statement"]
             if "ses:" in str(statement["Action"])
         ]
 
@@ -150,10 +153,10 @@ def test_who_sends_mail_through_ses_may_send_it_from_one_address(
 
 
 @pytest.mark.parametrize("name", ["dev", "prod"])
-@pytest.mark.parametrize("function", infrastructure.PERMISSIONS)
+@pytest.mark.parametrize("function", PERMISSIONS)
 def test_the_policy_files_are_what_the_code_says(name: str, function: str) -> None:
     written = json.loads(policy_file(function, name).read_text())
-    expected = json.dumps(infrastructure.policy(function, name, stage.app_name()))
+    expected = json.dumps(policy(function, StageSettings.of(name)))
     assert written == json.loads(expected.replace("oauth-test-", f"oauth-{name}-"))
 
 
@@ -161,19 +164,19 @@ def test_a_secret_in_systems_manager_may_be_read_by_the_function_that_needs_it(
     change_setting: Callable[[str, object], None],
 ) -> None:
     change_setting("upstream_client_secret", "ssm:/oauth/prod/upstream")
-    merged = infrastructure.resources("prod", "oauth")["Resources"]
+    merged = infrastructure.template(StageSettings.of("prod"))["Resources"]
     (exact,) = merged["ApiHandlerRole"]["Properties"]["Policies"]
     (secret,) = _statements_about(exact["PolicyDocument"], "ssm")
     arn = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/oauth/prod/upstream"
     assert secret == {"Effect": "Allow", "Action": ["ssm:GetParameter"], "Resource": [{"Fn::Sub": arn}]}
-    (written,) = _statements_about(infrastructure.policy("api_handler", "prod", "oauth"), "ssm")
+    (written,) = _statements_about(policy("api_handler", StageSettings.of("prod")), "ssm")
     assert written["Resource"] == ["arn:aws:ssm:*:*:parameter/oauth/prod/upstream"]
-    assert not _statements_about(infrastructure.policy("bearer", "prod", "oauth"), "ssm")
+    assert not _statements_about(policy("bearer", StageSettings.of("prod")), "ssm")
 
 
 def test_without_such_a_secret_no_function_reads_any() -> None:
-    for function in infrastructure.PERMISSIONS:
-        assert not _statements_about(infrastructure.policy(function, "prod", "oauth"), "ssm")
+    for function in PERMISSIONS:
+        assert not _statements_about(policy(function, StageSettings.of("prod")), "ssm")
 
 
 def _statements_about(document: dict[str, Any], service: str) -> list[dict[str, Any]]:
@@ -241,10 +244,10 @@ def test_browsers_may_ask_whether_they_may_call_what_is_open_to_them(resources: 
 
 
 def test_the_index_may_be_queried_and_nothing_else(resources: dict[str, Any]) -> None:
-    (policy,) = resources["ApiHandlerRole"]["Properties"]["Policies"]
+    (inline,) = resources["ApiHandlerRole"]["Properties"]["Policies"]
     of_index = [
         statement
-        for statement in policy["PolicyDocument"]["Statement"]
+        for statement in inline["PolicyDocument"]["Statement"]
         if statement["Resource"] == [{"Fn::Sub": "${GrantsTable.Arn}/index/by-client"}]
     ]
     assert [statement["Action"] for statement in of_index] == [["dynamodb:Query"]]

@@ -6,6 +6,7 @@ import boto3
 import pytest
 
 from management import infrastructure
+from management.stage_settings import StageSettings
 from tests.harness import Deployment
 from tests.management.conftest import CommandLine
 
@@ -95,7 +96,7 @@ def test_without_tables_commands_say_how_to_make_them(empty: CommandLine) -> Non
 
 def test_created_tables_are_those_of_the_template(empty: CommandLine) -> None:
     empty.text("tables", "create")
-    resources = infrastructure.resources("dev", "oauth")["Resources"]
+    resources = infrastructure.template(StageSettings.of("dev"))["Resources"]
     tables = {
         resource["Properties"]["TableName"]: resource["Properties"]
         for resource in resources.values()

@@ -32,7 +32,7 @@ from chalicelib.oauth import authorization, client_assertion, device_authorizati
 from chalicelib.oauth.authorization import AccountChanged
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.registration import ClientMetadata
-from management import infrastructure
+from management.infrastructure import tables
 from tests.harness import DEVICE_CODE, HOST, Answer, App, Deployment, is_alive, post
 
 THREADS = 16
@@ -290,8 +290,8 @@ def set_up() -> Stage:
     # this class. Threads do as well as processes here: while one waits for DynamoDB, where the races
     # are decided, the others go on; and a barrier starts them closer together.
     app.app.__class__ = LocalChalice
-    for model in infrastructure.TABLES.values():
-        dynamodb.client.create_table(**infrastructure.table_definition(model))
+    for model in tables.TABLES.values():
+        dynamodb.client.create_table(**tables.table_definition(model))
     grant_types = ("authorization_code", "refresh_token", DEVICE_CODE)
     application = Deployment().add_app(grant_types=grant_types)
     return Stage(application, accounts.add("user@example.org", None))

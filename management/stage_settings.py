@@ -1,0 +1,127 @@
+"""How a stage is deployed, as `.chalice/config.json` says.
+
+What Chalice has a name for stands under that name (`lambda_architecture`, `log_retention_in_days`,
+`xray`, `api_gateway_custom_domain`), so that plain `chalice deploy` follows it as well. What is
+ours stands under `deployment`, for all stages or for one.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from management import stage as stages
+
+EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
+ARCHITECTURES = ("x86_64", "arm64")
+
+
+class StageError(ValueError):
+    """`.chalice/config.json` asks for what cannot be deployed; the message names the entry."""
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """How a stage is deployed."""
+
+    name: str
+    app_name: str
+
+    lambda_architecture: str = "x86_64"
+    log_retention_in_days: int = 30
+    """How long the logs of the functions and of the API are kept."""
+    xray: bool = False
+    """Whether requests are traced with AWS X-Ray."""
+    api_gateway_custom_domain: Mapping[str, Any] = field(default_factory=dict)
+    """`domain_name` and `certificate_arn`, as Chalice takes them."""
+
+    alarm_email: str = ""
+    """Who is told of alarms. Empty: alarms are made, and nobody is told."""
+    provisioned_concurrency: Mapping[str, int] = field(default_factory=dict)
+    """How many instances of a function are always warm, by the function's name."""
+    throttle: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """`rate` (requests a second) and `burst` (requests), by method and path, or `*` for all others."""
+    event_bus: str = ""
+    """The EventBridge bus that is told what happens; it is made if it is not `default`. Empty: none."""
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """Read how a stage is deployed.
+
+        Raises:
+            StageError: an entry is not what it should be.
+        """
+        config = stages.config()
+        of_stage = config["stages"].get(name, {})
+        chalices = {entry: value for entry, value in (config | of_stage).items() if entry in _CHALICES}
+        ours = config.get("deployment", {}) | of_stage.get("deployment", {})
+        unknown = sorted(set(ours) - set(_OURS))
+        if unknown:
+            raise StageError(f"deployment: there is no {', '.join(unknown)}, but {', '.join(_OURS)}")
+        for entry, value in (chalices | ours).items():
+            if not _CHECKS[entry](value):
+                raise StageError(f"{entry}: expected {_EXPECTED[entry]}, not {value!r}")
+        return cls(name=name, app_name=config["app_name"], **chalices, **ours)
+
+    @property
+    def is_prod(self) -> bool:
+        """Whether the tables stay, whatever happens to the rest."""
+        return self.name == "prod"
+
+    @property
+    def stack_name(self) -> str:
+        """What the stack is called, and what the names of most things in it start with."""
+        return f"{self.app_name}-{self.name}"
+
+    @property
+    def domain_name(self) -> str:
+        """The custom domain, or nothing."""
+        return str(self.api_gateway_custom_domain.get("domain_name", ""))
+
+    def function_name(self, function: str) -> str:
+        """Return the name under which Chalice deploys a function."""
+        return self.stack_name if function == "api_handler" else f"{self.stack_name}-{function}"
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_throttle(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        re.fullmatch(r"\*|(GET|HEAD|POST|PUT|PATCH|DELETE|\*) /\S*", method)
+        and isinstance(limits, dict)
+        and set(limits) == {"rate", "burst"}
+        and all(isinstance(limit, (int, float)) and limit > 0 for limit in limits.values())
+        for method, limits in value.items()
+    )
+
+
+_CHECKS: dict[str, Callable[[Any], object]] = {
+    "lambda_architecture": lambda value: value in ARCHITECTURES,
+    "log_retention_in_days": _is_count,
+    "xray": lambda value: isinstance(value, bool),
+    "api_gateway_custom_domain": lambda value: (
+        isinstance(value, dict) and {"domain_name", "certificate_arn"} <= set(value)
+    ),
+    "alarm_email": lambda value: isinstance(value, str) and re.fullmatch(f"({EMAIL})?", value),
+    "provisioned_concurrency": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
+    "throttle": _is_throttle,
+    "event_bus": lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._-]{0,256}", value),
+}
+
+_EXPECTED = {
+    "lambda_architecture": " or ".join(ARCHITECTURES),
+    "log_retention_in_days": "a number of days",
+    "xray": "true or false",
+    "api_gateway_custom_domain": "an object with domain_name and certificate_arn",
+    "alarm_email": "an e-mail address",
+    "provisioned_concurrency": 'an object as {"api_handler": 2, "bearer": 1}',
+    "throttle": 'an object as {"*": {"rate": 100, "burst": 200}, "POST /oauth2/token": {...}}',
+    "event_bus": "the name of an EventBridge bus",
+}
+
+_CHALICES = ("lambda_architecture", "log_retention_in_days", "xray", "api_gateway_custom_domain")
+_OURS = tuple(
+    known.name for known in fields(StageSettings) if known.name not in {"name", "app_name", *_CHALICES}
+)

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAGE ?= dev
 
-.PHONY: run test lint package screenshots clean
+.PHONY: run test lint deploy destroy package screenshots clean
 
 run: $(VENV)/installed
 	@exec $(BIN)/python run.py
@@ -21,11 +21,17 @@ lint: $(VENV)/installed
 screenshots: $(VENV)/installed
 	$(BIN)/python -m tests.browser.screenshots
 
-# The CloudFormation template and the code, in build/package.
+# To AWS, with the credentials and the region of its command line. PLAN=1 shows first what would change.
+deploy: $(VENV)/installed
+	@$(BIN)/python manage.py --stage $(STAGE) deploy $(if $(PLAN),--plan)
+
+# Out of AWS again. Asks for the stage's name, unless it is in YES.
+destroy: $(VENV)/installed
+	@$(BIN)/python manage.py --stage $(STAGE) destroy $(if $(YES),--yes $(YES))
+
+# What `make deploy` uploads, in build/package.
 package: $(VENV)/installed
-	mkdir -p build
-	$(BIN)/python manage.py --stage $(STAGE) template resources > build/resources.json
-	$(BIN)/chalice package --stage $(STAGE) --merge-template build/resources.json build/package
+	@$(BIN)/python manage.py --stage $(STAGE) package
 
 $(VENV)/installed: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, not " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

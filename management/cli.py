@@ -9,8 +9,11 @@ from management import stage as stages
 
 COMMANDS = {
     "client": "management.clients",
+    "deploy": "management.deploy:deploy",
+    "destroy": "management.deploy:destroy",
     "doctor": "management.doctor",
     "grant": "management.grants",
+    "package": "management.deploy:package",
     "status": "management.status",
     "tables": "management.tables",
     "template": "management.template",
@@ -30,8 +33,8 @@ class Commands(click.Group):
         """Import a group."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(COMMANDS[cmd_name])
-        command: click.Command = module.command
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name or "command")
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

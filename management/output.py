@@ -10,6 +10,11 @@ import click
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def say(text: str) -> None:
+    """Tell how far it is, on standard error: standard output is for the outcome."""
+    click.echo(text, err=True)
+
+
 def show(record: Mapping[str, Any], as_json: bool) -> None:
     """Print one record."""
     if as_json:

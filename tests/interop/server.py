@@ -46,6 +46,9 @@ class Server:
 
     url: str
     environment: Mapping[str, str] = field(repr=False)
+    stage: str = "local"
+    folder: Path = ROOT
+    """Where the command line is called, which has the stage's settings."""
 
     @property
     def authorization_endpoint(self) -> str:
@@ -60,8 +63,8 @@ class Server:
     def manage(self, *arguments: str, text: str = "") -> str:
         """Run a command of the operator's and return what it prints."""
         done = subprocess.run(
-            [sys.executable, "manage.py", "--stage", "local", *arguments],
-            cwd=ROOT,
+            [sys.executable, "manage.py", "--stage", self.stage, *arguments],
+            cwd=self.folder,
             env=self.environment,
             input=text,
             text=True,

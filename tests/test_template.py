@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,16 +36,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name: value for name, value in os.environ.items() if not name.startswith(("OAUTH_", "AWS_"))
     } | {"AWS_DEFAULT_REGION": "us-east-1"}
 
-    def run(*command: str) -> str:
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    resources = run(sys.executable, "manage.py", "--stage", "prod", "template", "resources")
-    (folder / "resources.json").write_text(resources)
-    chalice = str(Path(sys.executable).with_name("chalice"))
-    merge = ("--merge-template", str(folder / "resources.json"))
-    run(chalice, "package", "--stage", "prod", *merge, str(folder / "out"))
+    command = [sys.executable, "manage.py", "--stage", "prod", "package", "--to", str(folder / "out")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     return folder / "out"
 
 
@@ -220,13 +212,6 @@ def test_the_gateway_answers_401_and_403_as_rfc_6750_says(resources: dict[str, A
 def test_the_authorizers_answers_are_cached_for_a_minute(resources: dict[str, Any]) -> None:
     definition = resources["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"]["bearer"]
     assert definition["x-amazon-apigateway-authorizer"]["authorizerResultTtlInSeconds"] == 60
-
-
-def test_templates_and_styles_are_shipped_and_the_command_line_is_not(package: Path) -> None:
-    names = zipfile.ZipFile(package / "deployment.zip").namelist()
-    assert "chalicelib/pages/templates/consent.html" in names
-    assert "chalicelib/pages/static/style.css" in names
-    assert not any(name.startswith(("management/", "tests/", "manage.py", "run.py")) for name in names)
 
 
 def test_browsers_may_ask_whether_they_may_call_what_is_open_to_them(resources: dict[str, Any]) -> None:

@@ -1,0 +1,188 @@
+"""What is uploaded: small, compiled, complete, and the same each time."""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from management import packaging
+from management.packaging import Package
+from management.stage_settings import StageSettings
+
+ROOT = Path(__file__).parents[2]
+
+MODULES = sorted((ROOT / "chalicelib").rglob("*.py"))
+
+UNCHECKED_HASH = 1
+"""The flags of bytecode that is used without a look at its source (PEP 552)."""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return packaging.build(StageSettings.of("dev"), tmp_path_factory.mktemp("package"), print)
+
+
+@pytest.fixture(scope="module")
+def function(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code, unpacked as Lambda does it."""
+    folder = tmp_path_factory.mktemp("task")
+    zipfile.ZipFile(package.code).extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def layer(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("opt")
+    zipfile.ZipFile(package.layer).extractall(folder)
+    return folder / "python"
+
+
+def run(program: str, *path: Path) -> str:
+    """Run a program with nothing but the standard library and these folders to import from."""
+    setup = f"import sys\nsys.path[:0] = {[str(folder) for folder in path]!r}\n"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", setup + program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"AWS_DEFAULT_REGION": "us-east-1", "AWS_LAMBDA_FUNCTION_NAME": "oauth-dev"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_code_has_at_most_4_megabytes(package: Package) -> None:
+    assert package.code.stat().st_size <= 4_000_000
+
+
+def test_what_lambda_unpacks_is_far_from_its_limit(function: Path, layer: Path) -> None:
+    size = sum(path.stat().st_size for folder in (function, layer) for path in folder.rglob("*"))
+    assert size < 40_000_000 < 250 * 1024 * 1024
+
+
+def test_every_module_of_ours_has_its_source_and_bytecode_that_is_trusted(function: Path) -> None:
+    modules = [*(function / "chalicelib").rglob("*.py"), function / "app.py"]
+    assert len(modules) == len(MODULES) + 1
+    for module in modules:
+        compiled = Path(importlib.util.cache_from_source(str(module))).read_bytes()
+        assert compiled[:4] == importlib.util.MAGIC_NUMBER
+        assert int.from_bytes(compiled[4:8], "little") == UNCHECKED_HASH
+
+
+def test_libraries_are_bytecode_alone(function: Path, layer: Path) -> None:
+    for folder in (function, layer):
+        sources = {path.relative_to(folder).parts[0] for path in folder.rglob("*.py")}
+        assert sources <= {"app.py", "chalicelib"}
+
+
+COMPILED = """
+from importlib.machinery import SourceFileLoader
+
+compiled = []
+compile_source = SourceFileLoader.source_to_code
+
+
+def note(self, data, path, **options):
+    compiled.append(path)
+    return compile_source(self, data, path, **options)
+
+
+SourceFileLoader.source_to_code = note
+import {module}
+print(compiled)
+"""
+
+
+@pytest.mark.parametrize("module", ["app", "chalicelib.authorizer.bearer"])
+def test_a_function_starts_without_compiling_anything(function: Path, module: str) -> None:
+    assert run(COMPILED.format(module=module), function).strip() == "[]"
+
+
+def test_every_module_can_be_imported(function: Path, layer: Path) -> None:
+    names = [
+        ".".join(module.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for module in MODULES
+        if module.name != "local.py"  # For `chalice local`: the rest of Chalice is not there.
+    ]
+    run(f"import importlib; [importlib.import_module(name) for name in {names!r}]", function, layer)
+
+
+def test_the_authorizer_needs_no_layer(function: Path) -> None:
+    run("import chalicelib.authorizer.bearer", function)
+
+
+def test_clients_can_be_made_for_all_services_that_are_called_and_no_other(function: Path) -> None:
+    called = {"dynamodb"}
+    for module in MODULES:
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "create_client":
+                assert isinstance(node.args[0], ast.Constant)
+                called.add(str(node.args[0].value))
+    assert called == set(packaging.BOTOCORE_SERVICES)
+    program = (
+        "import botocore.session; session = botocore.session.get_session();"
+        f"[session.create_client(name, region_name='eu-west-1') for name in {sorted(called)!r}];"
+        "print(session.get_available_services())"
+    )
+    assert ast.literal_eval(run(program, function)) == sorted(called)
+
+
+def test_passwords_are_hashed_and_pages_rendered(function: Path) -> None:
+    run(
+        "from chalicelib.accounts import passwords;"
+        "assert passwords.verify_password(passwords.hash_password('some password'), 'some password');"
+        "from chalicelib.pages import rendering",
+        function,
+    )
+
+
+def test_the_same_code_makes_the_same_zip(package: Package, tmp_path: Path) -> None:
+    """So that a second deployment finds nothing to do."""
+    again = packaging.build(StageSettings.of("dev"), tmp_path / "again", print)
+    for one, other in ((package.code, again.code), (package.layer, again.layer)):
+        assert hashlib.sha256(one.read_bytes()).digest() == hashlib.sha256(other.read_bytes()).digest()
+
+
+def test_templates_and_styles_are_shipped_and_the_command_line_is_not(package: Package) -> None:
+    names = zipfile.ZipFile(package.code).namelist()
+    assert "chalicelib/pages/templates/consent.html" in names
+    assert "chalicelib/pages/static/style.css" in names
+    assert not any(name.startswith(("management/", "tests/", "manage.py", "run.py")) for name in names)
+
+
+def test_the_template_names_the_code_and_the_layer(package: Package) -> None:
+    resources = json.loads(package.template.read_text())["Resources"]
+    functions = [
+        one["Properties"] for one in resources.values() if one["Type"] == "AWS::Serverless::Function"
+    ]
+    assert {function["CodeUri"] for function in functions} == {"./deployment.zip"}
+    assert resources["SignaturesLayer"]["Properties"]["ContentUri"] == "./layer.zip"
+    assert "Layers" in resources["APIHandler"]["Properties"]
+    assert "Layers" not in resources["Bearer"]["Properties"]
+
+
+def test_arm64_gets_libraries_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = StageSettings("dev", "oauth", lambda_architecture="arm64")
+    monkeypatch.setattr(packaging, "_write_template", lambda *_: None)
+    package = packaging.build(settings, tmp_path / "arm64", print)
+    for file in (package.code, package.layer):
+        zipped = zipfile.ZipFile(file)
+        libraries = [name for name in zipped.namelist() if name.endswith(".so")]
+        assert libraries
+        for name in libraries:
+            machine = int.from_bytes(zipped.read(name)[18:20], "little")
+            assert machine == 183, name  # EM_AARCH64
+
+
+def test_what_pip_cannot_install_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "requirements.txt").write_text("no-such-package-of-anybodys==1.2.3\n")
+    monkeypatch.setattr(packaging, "ROOT", tmp_path)
+    monkeypatch.setattr(packaging, "CACHE", tmp_path / "cache")
+    with pytest.raises(packaging.PackagingError, match="no-such-package-of-anybodys"):
+        packaging.build(StageSettings("dev", "oauth"), tmp_path / "out", print)

@@ -11,6 +11,7 @@ import pytest
 import requests
 from requests_oauthlib import OAuth2Session
 
+from management.stack import Stack, StackError
 from tests.interop.server import Person, Server
 from tests.last_words import say
 from tests.stack.checkout import Checkout, checkout
@@ -145,6 +146,28 @@ def test_a_setting_that_cannot_be_is_named_before_anything_is_touched(
     assert done.returncode != 0
     assert "alarm_email: expected an e-mail address, not 'nobody'" in done.stdout
     project.configure("prod", deployment={"alarm_email": ""})
+
+
+def test_a_change_that_fails_says_why_and_leaves_nothing(project: Checkout) -> None:
+    project.client("events").create_event_bus(Name="taken")
+    template = {
+        "Resources": {
+            "Queue": {"Type": "AWS::SQS::Queue", "Properties": {}},
+            "Bus": {"Type": "AWS::Events::EventBus", "DependsOn": "Queue", "Properties": {"Name": "taken"}},
+        }
+    }
+    s3, told = project.client("s3"), list[str]()
+    s3.create_bucket(Bucket="templates")
+    s3.put_object(Bucket="templates", Key="template.json", Body=json.dumps(template))
+    stack = Stack(project.client("cloudformation"), "failing", told.append)
+    plan = stack.plan("https://s3.amazonaws.com/templates/template.json", {})
+    assert plan
+    with pytest.raises(StackError, match=r"(?s)failing ended as ROLLBACK_COMPLETE.*Bus: .*taken"):
+        plan.execute()
+    assert any(line.endswith("CREATE_FAILED            Bus") for line in told)
+    assert project.client("sqs").list_queues().get("QueueUrls", []) == []
+    with pytest.raises(StackError, match="failing is ROLLBACK_COMPLETE"):
+        stack.plan("https://s3.amazonaws.com/templates/template.json", {})
 
 
 def test_tables_of_prod_outlive_it_and_are_taken_over_by_the_next(project: Checkout) -> None:

@@ -158,13 +158,20 @@ def _change(stack: Stack, url: str, settings: StageSettings, planned: bool) -> b
 
 def _execute(plan: Plan, planned: bool, operation: str = "") -> bool:
     """Do what is planned, if somebody who wanted to be asked agrees. Return whether it was done."""
+    changes = plan.changes()
+    lost = [change.logical_id for change in changes if change.kind == "AWS::DynamoDB::Table" and change.loses]
     if planned:
-        for change in plan.changes():
-            click.echo(_line(change), err=True)
+        for change in changes:
+            say(_line(change))
         if not sys.stdin.isatty() or not click.confirm("Go on?", err=True):
             plan.discard()
             say("Nothing was changed")
             return False
+    elif lost:
+        plan.discard()
+        raise StackError(
+            f"{', '.join(lost)} would be replaced by an empty one, or go; --plan (PLAN=1) lets you agree"
+        )
     plan.execute(operation)
     return True
 

@@ -33,7 +33,12 @@ class Change:
     kind: str
     """As `AWS::Lambda::Function`."""
     replaces: bool
-    """Whether a new one takes the place of the old one, with all that is in it."""
+    """Whether a new one takes the place of the old one, without what is in it."""
+
+    @property
+    def loses(self) -> bool:
+        """Whether what was there is there no more, or is in the stack no more."""
+        return self.replaces or self.action == "Remove"
 
 
 def _line(event: Mapping[str, Any], seconds: float) -> str:

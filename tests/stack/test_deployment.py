@@ -132,6 +132,16 @@ def test_an_update_fails_no_call(project: Checkout, stage: Server, request: pyte
     assert "UPDATE_COMPLETE" in told
 
 
+def test_no_table_is_replaced_unasked(project: Checkout, stage: Server) -> None:
+    project.configure("dev", environment_variables={"OAUTH_TABLE_PREFIX": "oauth-other"})
+    done = project.run("make", "deploy", "STAGE=dev")
+    project.configure("dev", environment_variables={"OAUTH_TABLE_PREFIX": "oauth-dev"})
+    assert done.returncode != 0
+    assert "GrantsTable" in done.stdout
+    assert "would be replaced by an empty one" in done.stdout
+    assert stage.get("/.well-known/oauth-authorization-server").status_code == 200
+
+
 def test_deploying_the_same_again_changes_nothing(project: Checkout, stage: Server) -> None:
     told = project.make("deploy", "STAGE=dev")
     assert "Nothing has changed" in told

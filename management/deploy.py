@@ -134,6 +134,8 @@ def _adopt(account: Account, stack: Stack, store: Store, settings: StageSettings
     if not tables:
         return True
     say(f"There are tables of an earlier deployment: {', '.join(sorted(names & set(present)))}")
+    for table in tables.values():
+        _note_stream(account, table["Properties"])
     # A resource can be taken over only with a policy that says what becomes of it.
     imported = [
         {
@@ -146,6 +148,14 @@ def _adopt(account: Account, stack: Stack, store: Store, settings: StageSettings
     # Tags are the business of the next change: an import may change nothing.
     plan = stack.plan(_put_template(store, {"Resources": tables}, settings), {}, imported)
     return plan is None or _execute(plan, planned, "IMPORT")
+
+
+def _note_stream(account: Account, table: dict[str, Any]) -> None:
+    """Say of a table that it has a stream, if it has: the next change could not give it a second one."""
+    found = account.client("dynamodb").describe_table(TableName=table["TableName"])["Table"]
+    stream = found.get("StreamSpecification", {})
+    if stream.get("StreamEnabled"):
+        table["StreamSpecification"] = {"StreamViewType": stream["StreamViewType"]}
 
 
 def _change(stack: Stack, url: str, settings: StageSettings, planned: bool) -> bool:

@@ -37,7 +37,7 @@ CACHE = ROOT / "build" / "dependencies"
 MAX_BYTES = 4_000_000
 """Of the zip with the code."""
 
-BOTOCORE_SERVICES = ("dynamodb", "sesv2", "ssm")
+BOTOCORE_SERVICES = ("dynamodb", "events", "sesv2", "sqs", "ssm")
 """The services that functions call."""
 
 LAYER = ("authlib", "charset_normalizer", "cryptography", "idna", "joserfc", "requests")

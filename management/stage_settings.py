@@ -12,6 +12,9 @@ from typing import Any, Self
 
 from management import stage as stages
 
+EVENT_BUS = (
+    r"[A-Za-z0-9._-]{1,256}|arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9._/-]{1,256}"
+)
 EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 ARCHITECTURES = ("x86_64", "arm64")
 
@@ -42,7 +45,10 @@ class StageSettings:
     throttle: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """`rate` (requests a second) and `burst` (requests), by method and path, or `*` for all others."""
     event_bus: str = ""
-    """The EventBridge bus that is told what happens; it is made if it is not `default`. Empty: none."""
+    """The EventBridge bus that is told what happens. Empty: none.
+
+    A name: the bus is made with the stack. `default`, or the ARN of a bus: that one.
+    """
 
     @classmethod
     def of(cls, name: str) -> Self:
@@ -107,7 +113,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "alarm_email": lambda value: isinstance(value, str) and re.fullmatch(f"({EMAIL})?", value),
     "provisioned_concurrency": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
     "throttle": _is_throttle,
-    "event_bus": lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._-]{0,256}", value),
+    "event_bus": lambda value: isinstance(value, str) and re.fullmatch(f"({EVENT_BUS})?", value),
 }
 
 _EXPECTED = {
@@ -118,7 +124,7 @@ _EXPECTED = {
     "alarm_email": "an e-mail address",
     "provisioned_concurrency": 'an object as {"api_handler": 2, "bearer": 1}',
     "throttle": 'an object as {"*": {"rate": 100, "burst": 200}, "POST /oauth2/token": {...}}',
-    "event_bus": "the name of an EventBridge bus",
+    "event_bus": "the name of an EventBridge bus, or its ARN",
 }
 
 _CHALICES = ("lambda_architecture", "log_retention_in_days", "xray", "api_gateway_custom_domain")

@@ -17,6 +17,7 @@ ALLOWED = {
     "accounts": {"accounts", "oauth", "models", "settings", "clock"},
     "authorizer": {"authorizer", "oauth", "models", "settings", "clock"},
     "endpoints": {"endpoints", "authorizer", "oauth", "models", "settings"},
+    "events": {"events"},
     "pages": {"pages", "endpoints", "accounts", "oauth", "models", "settings", "clock"},
 }
 """Which part of chalicelib may import which others."""

@@ -6,10 +6,10 @@ render it. Each module here is one part of it, and has `resources(stage)`.
 
 from typing import Any
 
-from management.infrastructure import functions, gateway, outputs, policies, tables
+from management.infrastructure import events, functions, gateway, outputs, policies, tables
 from management.stage_settings import StageSettings
 
-PARTS = (tables, policies, functions, gateway)
+PARTS = (tables, policies, functions, gateway, events)
 
 
 def template(stage: StageSettings) -> dict[str, Any]:

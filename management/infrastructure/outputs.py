@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from management.infrastructure import events
 from management.stage_settings import StageSettings
 
 
@@ -12,4 +13,4 @@ def outputs(stage: StageSettings) -> dict[str, Any]:
             "Description": "The authorizer of this app's own routes",
             "Value": {"Fn::GetAtt": ["Bearer", "Arn"]},
         }
-    }
+    } | events.outputs(stage)

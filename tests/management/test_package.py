@@ -99,7 +99,7 @@ print(compiled)
 """
 
 
-@pytest.mark.parametrize("module", ["app", "chalicelib.authorizer.bearer"])
+@pytest.mark.parametrize("module", ["app", "chalicelib.authorizer.bearer", "chalicelib.events.publisher"])
 def test_a_function_starts_without_compiling_anything(function: Path, module: str) -> None:
     assert run(COMPILED.format(module=module), function).strip() == "[]"
 

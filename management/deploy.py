@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from management import packaging
 from management.account import Account, Store
+from management.infrastructure import logging_role
 from management.infrastructure.functions import LAYER_FILE
 from management.infrastructure.tables import TABLES
 from management.infrastructure.tables import resources as table_resources
@@ -69,7 +70,10 @@ def deploy(ctx: click.Context, planned: bool, bucket: str | None, as_json: bool)
         store = account.store(bucket or f"{settings.app_name}-deployments-{account.id}-{account.region}")
         url = _upload(built, store, settings)
         stack = account.stack(settings.stack_name)
-        changed = _adopt(account, stack, store, settings, planned) and _change(stack, url, settings, planned)
+        parameters = {"AccessLogs": json.dumps(may_have_access_logs(account, planned=planned))}
+        changed = _adopt(account, stack, store, settings, planned) and _change(
+            stack, url, settings, parameters, planned
+        )
         if changed and settings.is_prod:
             stack.protect(protected=True)
         _tell(ctx, settings, stack.outputs(), as_json)
@@ -158,8 +162,22 @@ def _note_stream(account: Account, table: dict[str, Any]) -> None:
         table["StreamSpecification"] = {"StreamViewType": stream["StreamViewType"]}
 
 
-def _change(stack: Stack, url: str, settings: StageSettings, planned: bool) -> bool:
-    plan = stack.plan(url, _tags(settings))
+def may_have_access_logs(account: Account, *, planned: bool) -> bool:
+    """Tell whether API Gateway may write logs in this account and region; let it, unless this is a plan."""
+    try:
+        if planned:
+            return logging_role.may_log(account)
+        logging_role.allow_logging(account)
+    except ClientError as error:
+        say(f"Without access logs: API Gateway has no role to write them, and may not be given one: {error}")
+        return False
+    return True
+
+
+def _change(
+    stack: Stack, url: str, settings: StageSettings, parameters: Mapping[str, str], planned: bool
+) -> bool:
+    plan = stack.plan(url, _tags(settings), parameters=parameters)
     if plan is None:
         say("Nothing has changed")
         return True

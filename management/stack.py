@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
@@ -82,6 +83,7 @@ class Stack:
         template_url: str,
         tags: Mapping[str, str],
         imported: Sequence[Mapping[str, Any]] = (),
+        parameters: Mapping[str, str] = MappingProxyType({}),
     ) -> "Plan | None":
         """Make a change set, and return it; None if nothing would change.
 
@@ -89,6 +91,7 @@ class Stack:
             template_url: where in S3 the template is.
             tags: for everything in the stack that has tags.
             imported: `ResourcesToImport` of the change set, if it is to take over what is there.
+            parameters: of the template.
 
         Raises:
             StackError: the stack is in a state in which it cannot be changed, or the template is refused.
@@ -109,6 +112,9 @@ class Stack:
             TemplateURL=template_url,
             Capabilities=list(CAPABILITIES),
             Tags=[{"Key": name, "Value": value} for name, value in tags.items()],
+            Parameters=[
+                {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
+            ],
             **options,
         )
         plan = Plan(self._client, self, made["Id"], first=status in (None, "REVIEW_IN_PROGRESS"))

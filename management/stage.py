@@ -40,3 +40,17 @@ def enter(stage: str) -> None:
     if stage not in known:
         raise UnknownStage(f"there is no stage {stage!r} in .chalice/config.json, but {', '.join(known)}")
     os.environ.update(known[stage].get("environment_variables", {}))
+    issuer = default_issuer(stage)
+    if issuer:
+        os.environ["OAUTH_ISSUER"] = issuer
+
+
+def default_issuer(stage: str) -> str:
+    """Return the issuer of a stage with a custom domain that does not name one; else nothing."""
+    entries = config()
+    of_stage = entries["stages"].get(stage, {})
+    domain = (entries | of_stage).get("api_gateway_custom_domain", {})
+    variables = entries.get("environment_variables", {}) | of_stage.get("environment_variables", {})
+    if not isinstance(domain, dict) or not domain.get("domain_name") or variables.get("OAUTH_ISSUER"):
+        return ""
+    return f"https://{domain['domain_name']}/{domain.get('url_prefix', '').strip('/')}".rstrip("/")

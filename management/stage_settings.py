@@ -17,6 +17,31 @@ EVENT_BUS = (
 )
 EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 ARCHITECTURES = ("x86_64", "arm64")
+ENDPOINT_TYPES = ("EDGE", "REGIONAL")
+RETENTIONS = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
 
 
 class StageError(ValueError):
@@ -37,9 +62,14 @@ class StageSettings:
     """Whether requests are traced with AWS X-Ray."""
     api_gateway_custom_domain: Mapping[str, Any] = field(default_factory=dict)
     """`domain_name` and `certificate_arn`, as Chalice takes them."""
+    api_gateway_endpoint_type: str = "EDGE"
+    api_gateway_stage: str = "api"
+    """The last part of the URL without a custom domain."""
 
     alarm_email: str = ""
-    """Who is told of alarms. Empty: alarms are made, and nobody is told."""
+    """Who is told of alarms. Empty: whoever subscribes to the stack's topic."""
+    hosted_zone_id: str = ""
+    """The zone of Route 53 that gets a record of the custom domain. Empty: DNS is somebody else's."""
     provisioned_concurrency: Mapping[str, int] = field(default_factory=dict)
     """How many instances of a function are always warm, by the function's name."""
     throttle: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -75,6 +105,11 @@ class StageSettings:
         return self.name == "prod"
 
     @property
+    def is_watched(self) -> bool:
+        """Whether there are alarms and a dashboard: for `prod`, and where somebody wants to be told."""
+        return self.is_prod or bool(self.alarm_email)
+
+    @property
     def stack_name(self) -> str:
         """What the stack is called, and what the names of most things in it start with."""
         return f"{self.app_name}-{self.name}"
@@ -87,6 +122,15 @@ class StageSettings:
     def function_name(self, function: str) -> str:
         """Return the name under which Chalice deploys a function."""
         return self.stack_name if function == "api_handler" else f"{self.stack_name}-{function}"
+
+    def log_group(self, function: str) -> str:
+        """Return the log group that Lambda writes to."""
+        return f"/aws/lambda/{self.function_name(function)}"
+
+    @property
+    def access_log(self) -> str:
+        """The log group of the API's access logs."""
+        return f"/aws/apigateway/{self.stack_name}"
 
 
 def _is_count(value: object) -> bool:
@@ -105,12 +149,17 @@ def _is_throttle(value: object) -> bool:
 
 _CHECKS: dict[str, Callable[[Any], object]] = {
     "lambda_architecture": lambda value: value in ARCHITECTURES,
-    "log_retention_in_days": _is_count,
+    "log_retention_in_days": lambda value: _is_count(value) and value in RETENTIONS,
     "xray": lambda value: isinstance(value, bool),
     "api_gateway_custom_domain": lambda value: (
         isinstance(value, dict) and {"domain_name", "certificate_arn"} <= set(value)
     ),
+    "api_gateway_endpoint_type": lambda value: value in ENDPOINT_TYPES,
+    "api_gateway_stage": lambda value: (
+        isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,128}", value)
+    ),
     "alarm_email": lambda value: isinstance(value, str) and re.fullmatch(f"({EMAIL})?", value),
+    "hosted_zone_id": lambda value: isinstance(value, str) and re.fullmatch(r"[A-Z0-9]{0,32}", value),
     "provisioned_concurrency": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
     "throttle": _is_throttle,
     "event_bus": lambda value: isinstance(value, str) and re.fullmatch(f"({EVENT_BUS})?", value),
@@ -118,16 +167,26 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
 
 _EXPECTED = {
     "lambda_architecture": " or ".join(ARCHITECTURES),
-    "log_retention_in_days": "a number of days",
+    "log_retention_in_days": f"a number of days that CloudWatch Logs has: {', '.join(map(str, RETENTIONS))}",
     "xray": "true or false",
     "api_gateway_custom_domain": "an object with domain_name and certificate_arn",
+    "api_gateway_endpoint_type": " or ".join(ENDPOINT_TYPES),
+    "api_gateway_stage": "1 to 128 letters, digits, '_' or '-'",
     "alarm_email": "an e-mail address",
+    "hosted_zone_id": "the id of a hosted zone of Route 53",
     "provisioned_concurrency": 'an object as {"api_handler": 2, "bearer": 1}',
     "throttle": 'an object as {"*": {"rate": 100, "burst": 200}, "POST /oauth2/token": {...}}',
     "event_bus": "the name of an EventBridge bus, or its ARN",
 }
 
-_CHALICES = ("lambda_architecture", "log_retention_in_days", "xray", "api_gateway_custom_domain")
+_CHALICES = (
+    "lambda_architecture",
+    "log_retention_in_days",
+    "xray",
+    "api_gateway_custom_domain",
+    "api_gateway_endpoint_type",
+    "api_gateway_stage",
+)
 _OURS = tuple(
     known.name for known in fields(StageSettings) if known.name not in {"name", "app_name", *_CHALICES}
 )

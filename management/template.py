@@ -8,7 +8,7 @@ import click
 from management import infrastructure
 from management import stage as stages
 from management.infrastructure import policies as written
-from management.stage_settings import StageSettings
+from management.stage_settings import StageError, StageSettings
 
 
 @click.group("template")
@@ -20,7 +20,11 @@ def command() -> None:
 @click.pass_context
 def resources(ctx: click.Context) -> None:
     """Print the resources for `chalice package --merge-template`."""
-    click.echo(json.dumps(infrastructure.template(StageSettings.of(_stage(ctx))), indent=2))
+    try:
+        template = infrastructure.template(StageSettings.of(_stage(ctx)))
+    except StageError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(json.dumps(template, indent=2))
 
 
 @command.command()

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +56,21 @@ def test_each_table_is_what_its_model_says(resources: dict[str, Any], kind: str)
     properties = table["Properties"]
     assert properties["TableName"] == f"oauth-prod-{kind}"
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
-    assert properties["KeySchema"] == schema["key_schema"]
+    assert properties["KeySchema"] == hash_key_first(schema["key_schema"])
     assert properties["AttributeDefinitions"] == schema["attribute_definitions"]
     indexes = {
         index["IndexName"]: index["KeySchema"] for index in properties.get("GlobalSecondaryIndexes", [])
     }
     assert indexes == {
-        index["index_name"]: index["key_schema"] for index in schema["global_secondary_indexes"]
+        index["index_name"]: hash_key_first(index["key_schema"])
+        for index in schema["global_secondary_indexes"]
     }
+
+
+def hash_key_first(schema: Sequence[Any]) -> list[Any]:
+    """AWS refuses a table whose first key is not the hash key, whatever moto and MiniStack do."""
+    (hash_key,) = (key for key in schema if key["KeyType"] == "HASH")
+    return [hash_key, *(key for key in schema if key is not hash_key)]
 
 
 def test_tables_expire_what_is_over_and_can_be_restored(resources: dict[str, Any]) -> None:
@@ -193,20 +200,6 @@ def test_a_function_outlives_its_waits_for_dynamodb_and_not_the_gateway() -> Non
     from chalicelib.models.table import CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES
 
     assert (CONNECT_TIMEOUT + READ_TIMEOUT) * (1 + RETRIES) < FUNCTION_TIMEOUT
-
-
-def test_the_gateway_answers_401_and_403_as_rfc_6750_says(resources: dict[str, Any]) -> None:
-    for name, status, error in (
-        ("UnauthorizedResponse", "401", "invalid_token"),
-        ("AccessDeniedResponse", "403", "insufficient_scope"),
-    ):
-        properties = resources[name]["Properties"]
-        assert properties["StatusCode"] == status
-        header = properties["ResponseParameters"]["gatewayresponse.header.WWW-Authenticate"]
-        assert header.startswith(f'\'Bearer error="{error}"')
-        origin = properties["ResponseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"]
-        assert origin == "'*'"
-        assert json.loads(properties["ResponseTemplates"]["application/json"])["error"] == error
 
 
 def test_the_authorizers_answers_are_cached_for_a_minute(resources: dict[str, Any]) -> None:

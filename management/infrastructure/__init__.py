@@ -1,24 +1,43 @@
-"""What a deployment consists of besides code: tables, policies, gateway responses.
+"""What a deployment consists of besides code: tables, policies, the gateway's behaviour, alarms.
 
-All of it is derived from the models and the code; `manage.py template` and `manage.py tables`
-render it. Each module here is one part of it, and has `resources(stage)`.
+All of it is derived from the models, the code and `.chalice/config.json`; `manage.py template` and
+`manage.py tables` render it. Each module here is one part of it, and has `resources(stage)`.
 """
 
 from typing import Any
 
-from management.infrastructure import events, functions, gateway, outputs, policies, tables
+from management.infrastructure import (
+    alarms,
+    dashboard,
+    domain,
+    events,
+    functions,
+    gateway,
+    outputs,
+    policies,
+    tables,
+)
 from management.stage_settings import StageSettings
 
-PARTS = (tables, policies, functions, gateway, events)
+PARTS = (tables, policies, functions, gateway, domain, events, alarms, dashboard)
 
 
 def template(stage: StageSettings) -> dict[str, Any]:
-    """Return what is merged into the template that Chalice makes."""
+    """Return what is merged into the template that Chalice makes.
+
+    Raises:
+        StageError: the stage's settings name a route or a function that there is not.
+    """
     merged: dict[str, Any] = {}
     for part in PARTS:
         for name, resource in part.resources(stage).items():
             _merge(merged, name, resource)
-    return {"Resources": merged, "Outputs": outputs.outputs(stage)}
+    return {
+        "Parameters": gateway.PARAMETERS,
+        "Conditions": gateway.CONDITIONS,
+        "Resources": merged,
+        "Outputs": outputs.outputs(stage),
+    }
 
 
 def _merge(target: dict[str, Any], name: str, value: Any) -> None:

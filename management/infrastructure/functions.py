@@ -1,9 +1,14 @@
-"""The functions: what is said of them beyond what Chalice knows."""
+"""The functions: what is said of them beyond what Chalice knows, and their logs."""
 
 from typing import Any
 
+from management import stage as stages
+from management.infrastructure.names import logical_id
 from management.infrastructure.policies import FUNCTIONS
-from management.stage_settings import StageSettings
+from management.stage_settings import StageError, StageSettings
+
+ALIAS = "live"
+"""What the version of a function is called of which instances are always warm."""
 
 LAYER_FILE = "layer.zip"
 
@@ -12,14 +17,80 @@ SIGNERS = ("api_handler",)
 
 
 def resources(stage: StageSettings) -> dict[str, Any]:
-    """Return the functions, by their logical ids, to merge into Chalice's, and their layer."""
-    functions: dict[str, Any] = {
-        logical_id: {"Properties": {"FunctionName": stage.function_name(function)}}
-        for function, logical_id in FUNCTIONS.items()
-    }
+    """Return the functions, their log groups and their layer, to merge into Chalice's.
+
+    Raises:
+        StageError: there is no function of a name in `provisioned_concurrency`.
+    """
+    unknown = set(stage.provisioned_concurrency) - set(FUNCTIONS)
+    if unknown:
+        raise StageError(
+            f"provisioned_concurrency: there is no {', '.join(sorted(unknown))}, but {', '.join(FUNCTIONS)}"
+        )
+    merged: dict[str, Any] = {}
+    for function, function_id in FUNCTIONS.items():
+        log_group = logical_id(function, "LogGroup")
+        merged[function_id] = {
+            # The group comes first: a function has no right to make its own, which would last for ever.
+            "DependsOn": [log_group],
+            "Properties": {
+                "FunctionName": stage.function_name(function),
+                **_environment(stage),
+                **_kept_warm(function, stage),
+            },
+        }
+        merged[log_group] = _log_group(stage.log_group(function), stage)
+    for function in stage.provisioned_concurrency:
+        merged[f"{FUNCTIONS[function]}AliasInvokePermission"] = _gateway_may_invoke_alias(function)
     for function in SIGNERS:
-        functions[FUNCTIONS[function]]["Properties"]["Layers"] = [{"Ref": "SignaturesLayer"}]
-    return functions | {"SignaturesLayer": _layer(stage)}
+        merged[FUNCTIONS[function]]["Properties"]["Layers"] = [{"Ref": "SignaturesLayer"}]
+    return merged | {"SignaturesLayer": _layer(stage)}
+
+
+def arn(function: str, stage: StageSettings) -> dict[str, Any]:
+    """Return what to invoke: the function, or the version of it that is kept warm."""
+    if function in stage.provisioned_concurrency:
+        return {"Ref": f"{FUNCTIONS[function]}.Alias"}
+    return {"Fn::GetAtt": [FUNCTIONS[function], "Arn"]}
+
+
+def _environment(stage: StageSettings) -> dict[str, Any]:
+    issuer = stages.default_issuer(stage.name)
+    return {"Environment": {"Variables": {"OAUTH_ISSUER": issuer}}} if issuer else {}
+
+
+def _kept_warm(function: str, stage: StageSettings) -> dict[str, Any]:
+    instances = stage.provisioned_concurrency.get(function)
+    if instances is None:
+        return {}
+    return {
+        "AutoPublishAlias": ALIAS,
+        # A changed setting makes a new version too, or it would never take effect.
+        "AutoPublishAliasAllProperties": True,
+        "ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": instances},
+    }
+
+
+def _gateway_may_invoke_alias(function: str) -> dict[str, Any]:
+    """Allow it beside what Chalice allows, which a running deployment needs until the next one is live."""
+    return {
+        "Type": "AWS::Lambda::Permission",
+        "Properties": {
+            "FunctionName": {"Ref": f"{FUNCTIONS[function]}.Alias"},
+            "Action": "lambda:InvokeFunction",
+            "Principal": "apigateway.amazonaws.com",
+            "SourceArn": {
+                "Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${RestAPI}/*"
+            },
+        },
+    }
+
+
+def _log_group(name: str, stage: StageSettings) -> dict[str, Any]:
+    return {
+        "Type": "AWS::Logs::LogGroup",
+        "Properties": {"LogGroupName": name, "RetentionInDays": stage.log_retention_in_days},
+    }
 
 
 def _layer(stage: StageSettings) -> dict[str, Any]:

@@ -2,15 +2,26 @@
 
 from typing import Any
 
-from management.infrastructure import events
+from management.infrastructure import domain, events, functions
 from management.stage_settings import StageSettings
 
 
 def outputs(stage: StageSettings) -> dict[str, Any]:
     """Return the outputs, by their logical ids, beside those of Chalice."""
-    return {
+    told: dict[str, Any] = {
         "BearerArn": {
             "Description": "The authorizer of this app's own routes",
-            "Value": {"Fn::GetAtt": ["Bearer", "Arn"]},
+            "Value": functions.arn("bearer", stage),
         }
-    } | events.outputs(stage)
+    }
+    if stage.domain_name:
+        told["DomainTarget"] = {
+            "Description": f"What {stage.domain_name} has to lead to in DNS (CNAME, or alias)",
+            "Value": domain.target(stage),
+        }
+    if stage.is_watched:
+        told["AlarmTopicArn"] = {
+            "Description": "The SNS topic that is told of alarms",
+            "Value": {"Ref": "AlarmTopic"},
+        }
+    return told | events.outputs(stage)

@@ -49,7 +49,10 @@ FUNCTIONS = {"api_handler": "APIHandler", "bearer": "Bearer"}
 MAILER = "api_handler"
 """The function that sends mail, if it goes through SES."""
 
-LOG_ACTIONS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+LOG_ACTIONS = ["logs:CreateLogStream", "logs:PutLogEvents"]
+
+TRACE_ACTIONS = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+"""They have no resource: AWS allows them on all or on none."""
 
 
 def resources(stage: StageSettings) -> dict[str, Any]:
@@ -60,9 +63,7 @@ def resources(stage: StageSettings) -> dict[str, Any]:
                 "Policies": [
                     {
                         "PolicyName": f"{stage.function_name(function)}-policy",
-                        "PolicyDocument": _policy(
-                            function, stage.function_name(function), _exact_table_arn, _exact_arn
-                        ),
+                        "PolicyDocument": _policy(function, stage, LOG_ACTIONS, _exact_table_arn, _exact_arn),
                     }
                 ]
             }
@@ -75,18 +76,24 @@ def policy(function: str, stage: StageSettings) -> dict[str, Any]:
     """Return the IAM policy of a function, as `chalice deploy` reads it from `.chalice/`.
 
     Region and account stay open there: a role reaches into its own account only, and the same
-    file serves every region. The CloudFormation template, which knows them, is exact.
+    file serves every region. The CloudFormation template, which knows them, is exact. It makes the
+    log groups as well; here a function has to.
     """
     return _policy(
         function,
-        stage.function_name(function),
+        stage,
+        ["logs:CreateLogGroup", *LOG_ACTIONS],
         lambda target: f"arn:aws:dynamodb:*:*:table/{_full_name(target)}",
         lambda service, resource: f"arn:aws:{service}:*:*:{resource}",
     )
 
 
 def _policy(
-    function: str, name: str, table_arn: Callable[[str], Any], arn: Callable[[str, str], Any]
+    function: str,
+    stage: StageSettings,
+    log_actions: list[str],
+    table_arn: Callable[[str], Any],
+    arn: Callable[[str, str], Any],
 ) -> dict[str, Any]:
     statements = [
         {"Effect": "Allow", "Action": actions, "Resource": [table_arn(target)]}
@@ -98,8 +105,10 @@ def _policy(
         statements.append({"Effect": "Allow", "Action": ["ssm:GetParameter"], "Resource": [resource]})
     if function == MAILER and settings.mail == "ses":
         statements.append(_may_send_mail(arn))
-    logs = arn("logs", f"log-group:/aws/lambda/{name}:*")
-    statements.append({"Effect": "Allow", "Action": LOG_ACTIONS, "Resource": [logs]})
+    if stage.xray:
+        statements.append({"Effect": "Allow", "Action": TRACE_ACTIONS, "Resource": ["*"]})
+    logs = arn("logs", f"log-group:{stage.log_group(function)}:*")
+    statements.append({"Effect": "Allow", "Action": log_actions, "Resource": [logs]})
     return {"Version": "2012-10-17", "Statement": statements}
 
 

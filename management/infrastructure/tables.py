@@ -1,5 +1,6 @@
 """The tables, as the models describe them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from chalicelib.models.client import Client
@@ -33,13 +34,13 @@ def table_definition(model: type[Table], stage: str = "") -> dict[str, Any]:
         "TableName": model.Meta.table_name,
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": schema["attribute_definitions"],
-        "KeySchema": schema["key_schema"],
+        "KeySchema": _keys(schema["key_schema"]),
         "DeletionProtectionEnabled": stage == "prod",
     }
     indexes = [
         {
             "IndexName": index["index_name"],
-            "KeySchema": index["key_schema"],
+            "KeySchema": _keys(index["key_schema"]),
             "Projection": index["projection"],
         }
         for index in schema["global_secondary_indexes"]
@@ -47,6 +48,11 @@ def table_definition(model: type[Table], stage: str = "") -> dict[str, Any]:
     if indexes:
         definition["GlobalSecondaryIndexes"] = indexes
     return definition
+
+
+def _keys(schema: Iterable[Any]) -> list[Any]:
+    """Put the hash key first, which AWS insists on; pynamodb takes the attributes by name."""
+    return sorted(schema, key=lambda key: key["KeyType"] != "HASH")
 
 
 def expires(model: type[Table]) -> bool:

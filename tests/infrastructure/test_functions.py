@@ -1,0 +1,139 @@
+"""The functions of the template: their logs, traces, processors and warm instances."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from management.infrastructure.policies import policy
+from management.stage_settings import StageError, StageSettings
+from tests.infrastructure.conftest import CONFIG, Packaged
+
+FUNCTIONS = {"APIHandler": "oauth-dev", "Bearer": "oauth-dev-bearer"}
+ROLES = ("ApiHandlerRole", "BearerRole")
+
+
+def actions(resources: dict[str, Any], role: str) -> set[str]:
+    (inline,) = resources[role]["Properties"]["Policies"]
+    return {action for statement in inline["PolicyDocument"]["Statement"] for action in statement["Action"]}
+
+
+@pytest.mark.parametrize(
+    "entries", [{}, {"log_retention_in_days": 30}], ids=["by default", "as Chalice has it"]
+)
+def test_logs_are_kept_for_a_month(packaged: Packaged, entries: dict[str, Any]) -> None:
+    resources = packaged("dev", **entries)["Resources"]
+    groups = {
+        name: resource["Properties"]
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::Logs::LogGroup" and name != "AccessLog"
+    }
+    functions = [
+        resource["Properties"]["FunctionName"]
+        for resource in resources.values()
+        if resource["Type"] == "AWS::Serverless::Function"
+    ]
+    names = [f"/aws/lambda/{function}" for function in functions]
+    assert sorted(group["LogGroupName"] for group in groups.values()) == sorted(names)
+    assert {group["RetentionInDays"] for group in groups.values()} == {30}
+    assert groups["ApiHandlerLogGroup"]["LogGroupName"] == "/aws/lambda/oauth-dev"
+
+
+def test_a_function_waits_for_its_log_group_and_cannot_make_one_that_stays_for_ever(
+    packaged: Packaged,
+) -> None:
+    resources = packaged("dev")["Resources"]
+    assert resources["APIHandler"]["DependsOn"] == ["ApiHandlerLogGroup"]
+    assert resources["Bearer"]["DependsOn"] == ["BearerLogGroup"]
+    for role in ROLES:
+        assert "logs:CreateLogGroup" not in actions(resources, role)
+
+
+def test_plain_chalice_deploy_leaves_it_to_the_function_to_make_its_log_group() -> None:
+    for function in ("api_handler", "bearer"):
+        logs = policy(function, StageSettings.of("dev"))["Statement"][-1]
+        assert "logs:CreateLogGroup" in logs["Action"]
+
+
+def test_requests_are_traced_if_the_stage_says_so(packaged: Packaged) -> None:
+    resources = packaged("dev", xray=True)["Resources"]
+    assert resources["RestAPI"]["Properties"]["TracingEnabled"] is True
+    for function, role in zip(FUNCTIONS, ROLES, strict=True):
+        assert resources[function]["Properties"]["Tracing"] == "Active"
+        assert {"xray:PutTelemetryRecords", "xray:PutTraceSegments"} <= actions(resources, role)
+
+
+def test_otherwise_nothing_is_traced_and_no_function_may(packaged: Packaged) -> None:
+    resources = packaged("dev")["Resources"]
+    assert resources["RestAPI"]["Properties"]["TracingEnabled"] is False
+    for function, role in zip(FUNCTIONS, ROLES, strict=True):
+        assert resources[function]["Properties"]["Tracing"] == "PassThrough"
+        assert not any(action.startswith("xray:") for action in actions(resources, role))
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
+def test_functions_run_on_the_processor_of_the_stage(packaged: Packaged, architecture: str) -> None:
+    resources = packaged("dev", lambda_architecture=architecture)["Resources"]
+    for function in FUNCTIONS:
+        assert resources[function]["Properties"]["Architectures"] == [architecture]
+
+
+def test_memory_is_set_by_function(packaged: Packaged) -> None:
+    functions = copy.deepcopy(CONFIG["stages"]["dev"]["lambda_functions"])
+    functions["api_handler"]["lambda_memory_size"] = 1769
+    functions["bearer"] = functions["bearer"] | {"lambda_memory_size": 512, "reserved_concurrency": 50}
+    resources = packaged("dev", lambda_functions=functions)["Resources"]
+    assert resources["APIHandler"]["Properties"]["MemorySize"] == 1769
+    assert resources["Bearer"]["Properties"]["MemorySize"] == 512
+    assert resources["Bearer"]["Properties"]["ReservedConcurrentExecutions"] == 50
+
+
+def uris(resources: dict[str, Any]) -> dict[str, str]:
+    """Where the API sends requests, and where it asks about tokens."""
+    definition = resources["RestAPI"]["Properties"]["DefinitionBody"]
+    integrations = {
+        json.dumps(method["x-amazon-apigateway-integration"]["uri"])
+        for methods in definition["paths"].values()
+        for name, method in methods.items()
+        if name != "options"
+    }
+    (integration,) = integrations
+    authorizer = definition["securityDefinitions"]["bearer"]["x-amazon-apigateway-authorizer"]
+    return {"APIHandler": integration, "Bearer": json.dumps(authorizer["authorizerUri"])}
+
+
+@pytest.mark.parametrize(
+    "warm",
+    [{"api_handler": 2}, {"bearer": 3}, {"api_handler": 2, "bearer": 3}],
+    ids=["api", "bearer", "both"],
+)
+def test_warm_instances_are_the_ones_that_are_asked(packaged: Packaged, warm: dict[str, int]) -> None:
+    template = packaged("dev", deployment={"provisioned_concurrency": warm})
+    resources = template["Resources"]
+    for function, name in {"APIHandler": "api_handler", "Bearer": "bearer"}.items():
+        properties = resources[function]["Properties"]
+        alias = f"{function}.Alias"
+        assert ("AutoPublishAlias" in properties) is (name in warm)
+        assert (f'"Ref": "{alias}"' in uris(resources)[function]) is (name in warm)
+        assert (f"{function}AliasInvokePermission" in resources) is (name in warm)
+        if name in warm:
+            concurrency = {"ProvisionedConcurrentExecutions": warm[name]}
+            assert properties["ProvisionedConcurrencyConfig"] == concurrency
+            permission = resources[f"{function}AliasInvokePermission"]["Properties"]
+            assert permission["FunctionName"] == {"Ref": alias}
+    bearer = {"Ref": "Bearer.Alias"} if "bearer" in warm else {"Fn::GetAtt": ["Bearer", "Arn"]}
+    assert template["Outputs"]["BearerArn"]["Value"] == bearer
+
+
+def test_a_preflight_request_is_answered_without_a_function_all_the_same(packaged: Packaged) -> None:
+    template = packaged("dev", deployment={"provisioned_concurrency": {"api_handler": 1}})
+    paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    mocks = [methods["options"] for methods in paths.values() if "options" in methods]
+    assert mocks
+    assert all(method["x-amazon-apigateway-integration"]["type"] == "mock" for method in mocks)
+
+
+def test_a_function_that_there_is_not_cannot_be_kept_warm(packaged: Packaged) -> None:
+    with pytest.raises(StageError, match="provisioned_concurrency: there is no handler, but api_handler"):
+        packaged("dev", deployment={"provisioned_concurrency": {"handler": 1}})

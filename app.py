@@ -4,7 +4,7 @@ import os
 
 from chalice import Chalice
 
-from chalicelib.authorizer import bearer
+from chalicelib.authorizer import bearer, gateway
 from chalicelib.endpoints import api, oauth2
 from chalicelib.pages import (
     account,
@@ -24,6 +24,7 @@ from chalicelib.pages import (
 app = Chalice(app_name="oauth")
 for module in (
     bearer,
+    gateway,
     oauth2,
     authorize,
     sign_in,

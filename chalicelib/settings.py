@@ -13,6 +13,9 @@ from dataclasses import Field, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
+from chalicelib import scope_rules
+from chalicelib.scope_rules import ScopeRulesError
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
@@ -20,9 +23,17 @@ EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 
 _SENDER = r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 
-SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
-"""One scope-token (RFC 6749 section 3.3)."""
-
+DEFAULT_SCOPE_RULES: Mapping[str, str] = MappingProxyType(
+    {
+        "GET /*": "read",
+        "HEAD /*": "read",
+        "POST /*": "write",
+        "PUT /*": "write",
+        "PATCH /*": "write",
+        "DELETE /*": "write",
+    }
+)
+"""Reading needs `read`, and all else `write`."""
 
 SECURE_URL = r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)(/[^\s#]*)?"
 """Where secrets may be sent: https, or this very machine."""
@@ -91,6 +102,9 @@ class Settings:
 
     default_scope: str = _text("read", r"[\x20-\x7E]+", "scopes separated by spaces")
     """What an application gets that asks for no scope (RFC 6749 section 3.3)."""
+
+    scope_rules: Mapping[str, str] = field(default_factory=lambda: DEFAULT_SCOPE_RULES)
+    """A JSON object: which scopes a request to an API needs, by method and path (`scope_rules`)."""
 
     may_register: str = _text(
         "operators",
@@ -161,6 +175,8 @@ class Settings:
                 f"OAUTH_DEFAULT_SCOPE: OAUTH_SCOPES does not describe {', '.join(sorted(unknown))}"
             )
 
+        self._check_scope_rules()
+
         if self.refresh_retry_window > self.access_token_lifetime:
             raise SettingsError(
                 "OAUTH_REFRESH_RETRY_WINDOW: longer than OAUTH_ACCESS_TOKEN_LIFETIME, so that a retry"
@@ -169,6 +185,14 @@ class Settings:
 
         self._check_upstream()
         self._check_mail()
+
+    def _check_scope_rules(self) -> None:
+        if self.scope_rules == DEFAULT_SCOPE_RULES:
+            return  # Scopes that are not there open nothing.
+        try:
+            scope_rules.check_scopes(self.scope_rules, self.scopes)
+        except ScopeRulesError as error:
+            raise SettingsError(f"OAUTH_SCOPE_RULES: {error}") from None
 
     def _check_upstream(self) -> None:
         if not self.upstream_issuer:
@@ -232,6 +256,8 @@ class Settings:
 def _parse(setting: "Field[Any]", variable: str, text: str) -> Any:
     if setting.name == "scopes":
         return _parse_scopes(variable, text)
+    if setting.name == "scope_rules":
+        return _parse_scope_rules(variable, text)
     if "pattern" in setting.metadata:
         if not re.fullmatch(setting.metadata["pattern"], text):
             found = "" if "secret" in setting.metadata else f", not {text!r}"
@@ -257,11 +283,18 @@ def _parse_scopes(variable: str, text: str) -> Mapping[str, str]:
     if not isinstance(scopes, dict) or not scopes:
         raise SettingsError(f"{variable}: expected a JSON object of scopes and their descriptions")
     for scope, description in scopes.items():
-        if not SCOPE_TOKEN.fullmatch(scope):
+        if not scope_rules.SCOPE_TOKEN.fullmatch(scope):
             raise SettingsError(f"{variable}: {scope!r} is no scope-token (RFC 6749 section 3.3)")
         if not isinstance(description, str) or not description.strip():
             raise SettingsError(f"{variable}: {scope!r} needs a description")
     return MappingProxyType(scopes)
+
+
+def _parse_scope_rules(variable: str, text: str) -> Mapping[str, str]:
+    try:
+        return MappingProxyType(scope_rules.parse(text))
+    except ScopeRulesError as error:
+        raise SettingsError(f"{variable}: {error}") from None
 
 
 settings = Settings.from_environment(os.environ)

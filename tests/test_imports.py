@@ -10,12 +10,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 ALLOWED = {
-    "settings": set[str](),
+    "scope_rules": set[str](),
+    "settings": {"scope_rules"},
     "clock": set[str](),
     "models": {"models", "settings"},
-    "oauth": {"oauth", "models", "settings", "clock"},
+    "oauth": {"oauth", "models", "settings", "scope_rules", "clock"},
     "accounts": {"accounts", "oauth", "models", "settings", "clock"},
-    "authorizer": {"authorizer", "oauth", "models", "settings", "clock"},
+    "authorizer": {"authorizer", "oauth", "models", "settings", "scope_rules", "clock"},
     "endpoints": {"endpoints", "authorizer", "oauth", "models", "settings"},
     "events": {"events"},
     "pages": {"pages", "endpoints", "accounts", "oauth", "models", "settings", "clock"},
@@ -64,9 +65,10 @@ def loaded_by(module: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_the_authorizer_imports_no_more_than_it_needs() -> None:
-    loaded = loaded_by("chalicelib.authorizer.bearer")
-    for module in (
+@pytest.mark.parametrize("module", ["bearer", "gateway"])
+def test_an_authorizer_imports_no_more_than_it_needs(module: str) -> None:
+    loaded = loaded_by(f"chalicelib.authorizer.{module}")
+    for heavy in (
         "jinja2",
         "argon2",
         "click",
@@ -77,10 +79,15 @@ def test_the_authorizer_imports_no_more_than_it_needs() -> None:
         "boto3",
         "app",
     ):
-        assert module not in loaded, module
+        assert heavy not in loaded, heavy
     ours = {name for name in loaded if name.startswith("chalicelib.")}
     assert not any(name.startswith(("chalicelib.pages", "chalicelib.accounts")) for name in ours)
     assert len(ours) < 25
+
+
+def test_the_authorizer_of_any_api_imports_no_more_than_our_own() -> None:
+    more = loaded_by("chalicelib.authorizer.gateway") - loaded_by("chalicelib.authorizer.bearer")
+    assert more == {"chalicelib.authorizer.gateway"}
 
 
 def test_what_only_some_requests_need_is_not_imported_at_the_start() -> None:

@@ -15,14 +15,13 @@ from openapi_spec_validator import validate
 
 import app
 from chalicelib.authorizer.challenges import ACCESS_DENIED, UNAUTHORIZED, Challenge
-from chalicelib.authorizer.policy import METHODS_OF_SCOPE
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
 from chalicelib.models.session import SessionRow
 from chalicelib.models.table import dynamodb
 from chalicelib.oauth import grants
 from chalicelib.oauth.errors import OAuthError
-from chalicelib.settings import settings
+from chalicelib.settings import DEFAULT_SCOPE_RULES, settings
 from tests.conftest import Time
 from tests.harness import (
     CALLBACK,
@@ -482,7 +481,7 @@ def test_each_route_of_the_api_names_the_scope_that_the_authorizer_wants() -> No
     ]
     assert protected
     for method, path, security in protected:
-        (scope,) = [scope for scope, methods in METHODS_OF_SCOPE.items() if method.upper() in methods]
+        scope = DEFAULT_SCOPE_RULES[f"{method.upper()} /*"]
         assert security == [{"oauth2": [scope]}, {"bearer": [scope]}], path
 
 

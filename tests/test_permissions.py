@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from chalicelib.authorizer import gateway
 from chalicelib.models.table import dynamodb
 from chalicelib.oauth import clients, registration
 from chalicelib.oauth.registration import ClientMetadata
 from management.infrastructure.policies import PERMISSIONS
 from tests.conftest import Time
 from tests.endpoints.test_client_assertion import KEYS, Signer, public_keys
-from tests.harness import Deployment, authorize, event, is_alive, send
+from tests.harness import ARN, Deployment, authorize, event, is_alive, send
 from tests.pages import test_applications as applications
 
 IN_TRANSACTIONS = {
@@ -107,3 +108,12 @@ def test_the_authorizer_may_do_what_it_does(deployment: Deployment) -> None:
     with record() as used:
         assert is_alive(token)
     assert used == permitted("bearer")
+
+
+def test_the_authorizer_of_any_api_may_do_what_it_does(deployment: Deployment) -> None:
+    deployment.add_account()
+    token = deployment.tokens(deployment.add_app())["access_token"]
+    asked = {"type": "TOKEN", "authorizationToken": f"Bearer {token}", "methodArn": f"{ARN}/prod/GET/x"}
+    with record() as used:
+        assert gateway.authorizer(asked, None)
+    assert used == permitted("authorizer")

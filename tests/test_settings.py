@@ -1,6 +1,7 @@
 """Settings are read from the environment; a bad value names its variable."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -51,6 +52,10 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
         ("OAUTH_SCOPES", '{"read": ""}'),
         ("OAUTH_SCOPES", '{"read": 1}'),
         ("OAUTH_DEFAULT_SCOPE", "unknown"),
+        ("OAUTH_SCOPE_RULES", "read"),
+        ("OAUTH_SCOPE_RULES", "{}"),
+        ("OAUTH_SCOPE_RULES", '{"GET maps": "read"}'),
+        ("OAUTH_SCOPE_RULES", '{"GET /maps/*": "raed"}'),
         ("OAUTH_ACCESS_TOKEN_LIFETIME", "59"),
         ("OAUTH_ACCESS_TOKEN_LIFETIME", "1h"),
         ("OAUTH_ACCESS_TOKEN_LIFETIME", "-1"),
@@ -84,6 +89,19 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
 def test_a_bad_value_names_its_variable(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{variable}: "):
         Settings.from_environment({variable: value})
+
+
+def test_a_bad_scope_rule_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"^OAUTH_SCOPE_RULES: 'GET /m/\{id\}': write \* for a parameter"):
+        Settings.from_environment({"OAUTH_SCOPE_RULES": '{"GET /maps": "read", "GET /m/{id}": "read"}'})
+
+
+def test_scope_rules_are_read_and_those_for_read_and_write_need_no_such_scopes() -> None:
+    rules = {"GET /maps/*": "maps:read", "GET /health": ""}
+    given = {"OAUTH_SCOPES": '{"maps:read": "See maps"}', "OAUTH_DEFAULT_SCOPE": "maps:read"}
+    assert Settings.from_environment(given).scope_rules["GET /*"] == "read"
+    read = Settings.from_environment(given | {"OAUTH_SCOPE_RULES": json.dumps(rules)})
+    assert read.scope_rules == rules
 
 
 def test_a_retry_is_never_told_a_token_that_is_over() -> None:

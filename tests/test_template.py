@@ -100,18 +100,19 @@ def test_prod_keeps_its_tables(name: str, kept: bool) -> None:
         assert table["Properties"]["DeletionProtectionEnabled"] is kept
 
 
-def test_the_authorizer_may_read_grants_and_nothing_else(resources: dict[str, Any]) -> None:
-    (inline,) = resources["BearerRole"]["Properties"]["Policies"]
+@pytest.mark.parametrize("role", ["BearerRole", "AuthorizerRole"])
+def test_an_authorizer_may_read_grants_and_nothing_else(resources: dict[str, Any], role: str) -> None:
+    (inline,) = resources[role]["Properties"]["Policies"]
     tables, logs = inline["PolicyDocument"]["Statement"]
     assert tables["Action"] == ["dynamodb:GetItem"]
     assert tables["Resource"] == [{"Fn::GetAtt": ["GrantsTable", "Arn"]}]
     assert all(action.startswith("logs:") for action in logs["Action"])
-    assert "ManagedPolicyArns" not in resources["BearerRole"]["Properties"]
+    assert "ManagedPolicyArns" not in resources[role]["Properties"]
 
 
 def test_no_policy_has_a_wildcard_action_or_resource(resources: dict[str, Any]) -> None:
     roles = [resource for resource in resources.values() if resource["Type"] == "AWS::IAM::Role"]
-    assert len(roles) == 2
+    assert len(roles) == 3
     for role in roles:
         for statement in role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
             assert not any("*" in action for action in statement["Action"])
@@ -187,13 +188,36 @@ def _statements_about(document: dict[str, Any], service: str) -> list[dict[str, 
 
 
 def test_functions_have_what_they_need(resources: dict[str, Any]) -> None:
-    api, bearer = resources["APIHandler"]["Properties"], resources["Bearer"]["Properties"]
-    assert (api["FunctionName"], bearer["FunctionName"]) == ("oauth-prod", "oauth-prod-bearer")
-    assert (api["Handler"], bearer["Handler"]) == ("app.app", "chalicelib.authorizer.bearer.bearer")
-    assert (api["MemorySize"], bearer["MemorySize"]) == (512, 256)
-    for function in (api, bearer):
+    expected = {
+        "APIHandler": ("oauth-prod", "app.app", 512),
+        "Bearer": ("oauth-prod-bearer", "chalicelib.authorizer.bearer.bearer", 256),
+        "Authorizer": ("oauth-prod-authorizer", "chalicelib.authorizer.gateway.authorizer", 256),
+    }
+    for logical_id, described in expected.items():
+        function = resources[logical_id]["Properties"]
+        assert (function["FunctionName"], function["Handler"], function["MemorySize"]) == described
         assert function["Timeout"] == FUNCTION_TIMEOUT
         assert function["Environment"]["Variables"] == {"OAUTH_TABLE_PREFIX": "oauth-prod"}
+
+
+def test_gateways_of_this_account_alone_may_call_the_authorizer_of_any_api(resources: dict[str, Any]) -> None:
+    permission = resources["AuthorizerPermission"]["Properties"]
+    arn = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:*/authorizers/*"
+    assert permission == {
+        "FunctionName": {"Fn::GetAtt": ["Authorizer", "Arn"]},
+        "Action": "lambda:InvokeFunction",
+        "Principal": "apigateway.amazonaws.com",
+        "SourceAccount": {"Ref": "AWS::AccountId"},
+        "SourceArn": {"Fn::Sub": arn},
+    }
+
+
+def test_other_stacks_find_the_authorizer(package: Path, resources: dict[str, Any]) -> None:
+    arn = {"Fn::GetAtt": ["Authorizer", "Arn"]}
+    parameter = resources["AuthorizerArnParameter"]["Properties"]
+    assert (parameter["Name"], parameter["Value"]) == ("/oauth/prod/authorizer-arn", arn)
+    outputs = json.loads((package / "sam.json").read_text())["Outputs"]
+    assert outputs["AuthorizerArn"]["Value"] == arn
 
 
 def test_a_function_outlives_its_waits_for_dynamodb_and_not_the_gateway() -> None:

@@ -9,7 +9,7 @@ from chalice import Blueprint
 from chalice.app import AuthRequest
 
 from chalicelib.authorizer.decision import decide
-from chalicelib.authorizer.policy import policy
+from chalicelib.authorizer.policy import Request, own_rules, policy
 from chalicelib.settings import settings
 
 blueprint = Blueprint(__name__)
@@ -23,4 +23,5 @@ def bearer(request: AuthRequest) -> dict[str, Any]:
         Unauthorized: API Gateway makes it a 401.
         StorageError: API Gateway makes it a 500. Nobody gets in.
     """
-    return policy(decide(request.token), request.method_arn)
+    decision = decide(request.token)
+    return policy(decision, own_rules().access(decision.scopes), Request.of(request.method_arn))

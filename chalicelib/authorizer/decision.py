@@ -27,6 +27,11 @@ class Decision:
     expires_at: int
     """Epoch seconds."""
 
+    @property
+    def scopes(self) -> list[str]:
+        """What it may do, one by one."""
+        return self.scope.split(" ")
+
     def context(self) -> dict[str, str]:
         """Return what the backend finds in its request context. All of it is text."""
         return {

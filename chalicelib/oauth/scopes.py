@@ -2,7 +2,8 @@
 
 from chalicelib.models.client import Client
 from chalicelib.oauth.errors import InvalidScope
-from chalicelib.settings import SCOPE_TOKEN, settings
+from chalicelib.scope_rules import SCOPE_TOKEN
+from chalicelib.settings import settings
 
 
 def parse(scope: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from management.infrastructure import (
     alarms,
+    authorizer,
     dashboard,
     domain,
     events,
@@ -19,7 +20,7 @@ from management.infrastructure import (
 )
 from management.stage_settings import StageSettings
 
-PARTS = (tables, policies, functions, gateway, domain, events, alarms, dashboard)
+PARTS = (tables, policies, functions, gateway, authorizer, domain, events, alarms, dashboard)
 
 
 def template(stage: StageSettings) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from management.infrastructure import domain, events, functions
+from management.infrastructure import authorizer, domain, events, functions
 from management.stage_settings import StageSettings
 
 
@@ -12,7 +12,11 @@ def outputs(stage: StageSettings) -> dict[str, Any]:
         "BearerArn": {
             "Description": "The authorizer of this app's own routes",
             "Value": functions.arn("bearer", stage),
-        }
+        },
+        "AuthorizerArn": {
+            "Description": f"The authorizer of other APIs, also in {authorizer.parameter(stage)}",
+            "Value": functions.arn("authorizer", stage),
+        },
     }
     if stage.domain_name:
         told["DomainTarget"] = {

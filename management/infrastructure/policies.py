@@ -40,10 +40,11 @@ PERMISSIONS = {
         ],
     },
     "bearer": {"grants": ["dynamodb:GetItem"]},
+    "authorizer": {"grants": ["dynamodb:GetItem"]},
 }
 """What each function may do, on which tables and indexes. One that is not named here may do nothing."""
 
-FUNCTIONS = {"api_handler": "APIHandler", "bearer": "Bearer"}
+FUNCTIONS = {"api_handler": "APIHandler", "bearer": "Bearer", "authorizer": "Authorizer"}
 """The functions, and what Chalice's template calls them."""
 
 MAILER = "api_handler"

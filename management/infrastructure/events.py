@@ -11,7 +11,7 @@ from typing import Any
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
 from management.infrastructure.names import logical_id
-from management.infrastructure.policies import LOG_ACTIONS
+from management.infrastructure.policies import LOG_ACTIONS, TRACE_ACTIONS
 from management.stage_settings import StageSettings
 
 FUNCTION = "publisher"
@@ -112,6 +112,7 @@ def policy(stage: StageSettings) -> dict[str, Any]:
         (["events:PutEvents"], [_bus_arn(stage)]),
         (["sqs:SendMessage"], [_dead_letters_arn()]),
         (LOG_ACTIONS, [{"Fn::Sub": logs}]),
+        *([(TRACE_ACTIONS, ["*"])] if stage.xray else []),
     ]
     statements = [{"Effect": "Allow", "Action": actions, "Resource": targets} for actions, targets in allowed]
     return {"Version": "2012-10-17", "Statement": statements}

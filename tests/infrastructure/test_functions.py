@@ -57,9 +57,9 @@ def test_plain_chalice_deploy_leaves_it_to_the_function_to_make_its_log_group() 
 
 
 def test_requests_are_traced_if_the_stage_says_so(packaged: Packaged) -> None:
-    resources = packaged("dev", xray=True)["Resources"]
+    resources = packaged("dev", xray=True, deployment={"event_bus": "platform"})["Resources"]
     assert resources["RestAPI"]["Properties"]["TracingEnabled"] is True
-    for function, role in zip(FUNCTIONS, ROLES, strict=True):
+    for function, role in zip((*FUNCTIONS, "Publisher"), (*ROLES, "PublisherRole"), strict=True):
         assert resources[function]["Properties"]["Tracing"] == "Active"
         assert {"xray:PutTelemetryRecords", "xray:PutTraceSegments"} <= actions(resources, role)
 

@@ -25,6 +25,7 @@ STAGES: dict[str, dict[str, Any]] = {
         "deployment": {
             "alarm_email": "ops@example.org",
             "hosted_zone_id": "Z0123456789",
+            "event_bus": "platform",
             "provisioned_concurrency": {"api_handler": 2, "bearer": 1},
             "throttle": {"*": {"rate": 10, "burst": 20}},
         },

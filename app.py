@@ -5,7 +5,7 @@ import os
 from chalice import Chalice
 
 from chalicelib.authorizer import bearer, gateway
-from chalicelib.endpoints import api, oauth2
+from chalicelib.endpoints import api, oauth2, requests
 from chalicelib.pages import (
     account,
     application,
@@ -21,8 +21,9 @@ from chalicelib.pages import (
     upstream,
 )
 
-app = Chalice(app_name="oauth")
+app = Chalice(app_name="oauth", configure_logs=False)
 for module in (
+    requests,
     bearer,
     gateway,
     oauth2,

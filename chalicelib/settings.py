@@ -67,7 +67,7 @@ class Settings:
     table_prefix: str = _text(
         "oauth-local", r"[A-Za-z0-9_.-]{1,200}", "1 to 200 letters, digits, '_', '.' or '-'"
     )
-    """The four tables are named `<table_prefix>-clients`, `-users`, `-grants` and `-sessions`."""
+    """The tables are named `<table_prefix>-clients`, `-users`, `-grants`, `-sessions` and `-audit`."""
 
     dynamodb_endpoint: str = _text("", r"(https?://\S+)?", "a URL, or nothing for AWS itself")
     """Where DynamoDB is, if not in AWS. `AWS_ENDPOINT_URL_DYNAMODB` goes first."""
@@ -161,6 +161,9 @@ class Settings:
     """Who mail is from."""
     sign_up: bool = False
     """Whether people may add their own account, by an e-mail address that is theirs."""
+
+    audit_retention: int = _seconds(400 * DAY, DAY, 3660 * DAY)
+    """How long the audit trail has an event."""
 
     client_cache_lifetime: int = _seconds(5, 0, 5 * MINUTE)
     """How long a warm function may go on with what it knows of a client."""

@@ -8,6 +8,7 @@ import click
 from management import stage as stages
 
 COMMANDS = {
+    "audit": "management.audit",
     "client": "management.clients",
     "deploy": "management.deploy:deploy",
     "destroy": "management.deploy:destroy",
@@ -42,9 +43,11 @@ class Commands(click.Group):
         from botocore.exceptions import BotoCoreError, ClientError
 
         from chalicelib.models.table import Conflict, StorageError
+        from management.operator import at_the_command_line
 
         try:
-            return super().invoke(ctx)
+            with at_the_command_line():
+                return super().invoke(ctx)
         except Conflict:
             raise click.ClickException("somebody else changed this at the same time; try again") from None
         except (StorageError, BotoCoreError, ClientError) as error:

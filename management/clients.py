@@ -2,10 +2,13 @@
 
 import json
 import os
+from collections import Counter
 from typing import Any, TextIO
 
 import click
 
+from chalicelib.catalogue import CLIENTS_IMPORTED
+from chalicelib.journal import tell
 from chalicelib.models.client import Client
 from chalicelib.models.table import Conflict, StorageError
 from chalicelib.oauth import registration
@@ -233,9 +236,17 @@ def import_(file: TextIO, if_exists: str, as_json: bool) -> None:
                 done = "skipped"
         except (Conflict, StorageError):
             click.echo(f"Stopped: {len(records)} of {len(clients)} applications imported.", err=True)
+            _tell_imported(records)
             raise
         records.append({"client_id": client.client_id, "client_name": client.client_name, "done": done})
+    _tell_imported(records)
     show_all(records, ["client_id", "client_name", "done"], as_json)
+
+
+def _tell_imported(records: list[dict[str, Any]]) -> None:
+    done = Counter(record["done"] for record in records)
+    if done["added"] or done["replaced"]:
+        tell(CLIENTS_IMPORTED, count=done["added"] + done["replaced"], replaced=done["replaced"])
 
 
 @command.command()

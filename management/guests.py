@@ -10,6 +10,8 @@ from types import FrameType
 from botocore.exceptions import BotoCoreError
 
 from chalicelib.accounts import accounts, sessions, throttle
+from chalicelib.catalogue import ACCOUNT_REMOVED, CLIENT_DELETED
+from chalicelib.journal import tell
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
 from chalicelib.models.table import StorageError
@@ -66,13 +68,18 @@ class Guests:
             What could not be removed.
         """
         steps: dict[str, Callable[[], object]] = {
-            f"the application {self.client_id}": lambda: self.client_id and Client(self.client_id).delete(),
+            f"the application {self.client_id}": self._remove_application,
             f"the account {self.email}": self._remove_account,
             "its browser sessions": lambda: _end_sessions(cookies),
             "its failures to sign in": lambda: throttle.ACCOUNT.find(self.email).delete(),
         }
         with undisturbed():
             return [name for name, step in steps.items() if not _succeeds(step)]
+
+    def _remove_application(self) -> None:
+        if self.client_id:
+            Client(self.client_id).delete()
+            tell(CLIENT_DELETED, client_id=self.client_id)
 
     def _remove_account(self) -> None:
         """Remove the account first: no request that is still under way can add anything to it then."""
@@ -85,6 +92,7 @@ class Guests:
                 Grant(row.grant_id).delete()
             row.delete()
         address.delete()
+        tell(ACCOUNT_REMOVED, user_id=address.account_id)
 
 
 def _end_sessions(cookies: list[str]) -> None:

@@ -10,9 +10,12 @@ from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import click
 
+from chalicelib.catalogue import GRANTS_REVOKED
+from chalicelib.journal import tell
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
 from chalicelib.models.table import StorageError
@@ -46,7 +49,7 @@ def revoke_grants_of_user(user_id: str, because: str) -> int:
     with Interruption() as interruption:
         revocation.forget_consents(user_id)
         unrevoked = [grant.grant_id for grant in revocation.grants_of_user(user_id) if not grant.revoked_at]
-        return _revoke(unrevoked, len(unrevoked), because, interruption)
+        return _revoke(unrevoked, len(unrevoked), because, interruption, user_id=user_id)
 
 
 def revoke_grants_of_client(client: Client, because: str) -> int:
@@ -84,17 +87,21 @@ def revoke_grants(grants: Collection[Grant], because: str) -> int:
         for grant in grants:
             if grant.user_id is not None:
                 revocation.forget_consents(grant.user_id, grant.client_id)
-        return _revoke([grant.grant_id for grant in grants], len(grants), because, interruption)
+        grant_ids = [grant.grant_id for grant in grants]
+        return _revoke(grant_ids, len(grants), because, interruption, grant_ids=grant_ids)
 
 
 def _sweep(client: Client, because: str, interruption: Interruption) -> int:
     total = revocation.count_unrevoked_grants_of_client(client.client_id)
     grant_ids = revocation.unrevoked_grants_of_client(client.client_id)
-    return _revoke(grant_ids, total, because, interruption)
+    return _revoke(grant_ids, total, because, interruption, client_id=client.client_id)
 
 
-def _revoke(grant_ids: Iterable[str], total: int, because: str, interruption: Interruption) -> int:
-    remaining, revoked = iter(grant_ids), 0
+def _revoke(
+    remaining_ids: Iterable[str], total: int, because: str, interruption: Interruption, **whose: Any
+) -> int:
+    """Revoke grants, and tell how many ended, also if not all did: once, however many they are."""
+    remaining, revoked = iter(remaining_ids), 0
     with progress(total, "grants revoked") as done, ThreadPoolExecutor(THREADS) as pool:
         try:
             while chunk := list(islice(remaining, CHUNK)):
@@ -105,4 +112,7 @@ def _revoke(grant_ids: Iterable[str], total: int, because: str, interruption: In
         except StorageError:
             click.echo(f"Stopped: {done}. {AGAIN}", err=True)
             raise
+        finally:
+            if revoked:
+                tell(GRANTS_REVOKED, count=revoked, because=because, **whose)
     return revoked

@@ -5,6 +5,8 @@ from typing import Any
 import boto3
 import click
 
+from chalicelib.catalogue import TABLES_CREATED
+from chalicelib.journal import tell
 from chalicelib.models.table import TTL_ATTRIBUTE, Table, dynamodb
 from management.infrastructure.tables import TABLES, expires, table_definition
 from management.options import confirmed
@@ -22,6 +24,7 @@ def command() -> None:
 def create(ctx: click.Context, if_missing: bool) -> None:
     """Create the tables, with TTL and point-in-time recovery."""
     client = _client()
+    created = []
     for model in TABLES.values():
         definition = table_definition(model, str(ctx.find_root().params["stage"]))
         name = definition["TableName"]
@@ -39,10 +42,13 @@ def create(ctx: click.Context, if_missing: bool) -> None:
             TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
         )
         click.echo(f"{name} created")
+        created.append(name)
+    if created:
+        tell(TABLES_CREATED, tables=created)
 
 
 @command.command()
-@confirmed("Delete all four tables, and everything in them?")
+@confirmed("Delete all five tables, and everything in them?")
 def delete() -> None:
     """Delete the tables and everything in them. Those of `prod` are protected from it."""
     client = _client()

@@ -11,6 +11,8 @@ import click
 from chalicelib.accounts import accounts, identities
 from chalicelib.accounts.accounts import InvalidAccount
 from chalicelib.accounts.passwords import UnacceptablePassword
+from chalicelib.catalogue import ACCOUNTS_IMPORTED
+from chalicelib.journal import tell
 from chalicelib.models.user import Account
 from management import revoking, user_files
 from management.lookup import find_account
@@ -161,6 +163,9 @@ def import_(file: BinaryIO, if_exists: str, as_json: bool) -> None:
     except BaseException:
         click.echo(f"{imported} are imported, the rest is not: go on with --if-exists skip", err=True)
         raise
+    finally:
+        if imported:
+            tell(ACCOUNTS_IMPORTED, count=imported)
     show({"imported": imported, "skipped": skipped}, as_json)
 
 

@@ -1,5 +1,6 @@
 """A fresh set of tables for each test, in moto; and the settings of a test deployment."""
 
+import json
 import os
 
 os.environ.update(
@@ -76,6 +77,7 @@ class Time:
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     moved = Time(clock.now())
     monkeypatch.setattr(clock, "now", lambda: moved.now)
+    monkeypatch.setattr(clock, "milliseconds", lambda: moved.now * 1000)
     return moved
 
 
@@ -91,6 +93,33 @@ def change_setting() -> Iterator[Callable[[str, object], None]]:
     yield change
     for name, value in before.items():
         object.__setattr__(settings, name, value)
+
+
+class Log:
+    """What was written to standard output: lines of JSON, all of them."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture = capture
+        self.text = ""
+
+    def read(self) -> str:
+        self.text += self._capture.readouterr().out
+        return self.text
+
+    def events(self, name: str = "") -> list[dict[str, Any]]:
+        """Return all events so far, or all of a name."""
+        lines = [json.loads(line) for line in self.read().splitlines()]
+        return [line for line in lines if name in ("", line["event"])]
+
+    def event(self, name: str) -> dict[str, Any]:
+        """Return the one event of a name."""
+        (event,) = self.events(name)
+        return event
+
+
+@pytest.fixture
+def log(capsys: pytest.CaptureFixture[str]) -> Log:
+    return Log(capsys)
 
 
 @pytest.fixture

@@ -129,7 +129,9 @@ def _intercepted(handle: Callable[[AWSPreparedRequest], Response | None], operat
     answer = botocore_stubber.process_request
 
     def process(request: AWSPreparedRequest) -> object:
-        target = request.headers["X-Amz-Target"]
+        target = request.headers.get("X-Amz-Target")
+        if not target:  # Another service than DynamoDB.
+            return answer(request)
         name = target.decode() if isinstance(target, bytes) else target
         response = handle(request) if name.endswith(f".{operation}") or not operation else None
         return response or answer(request)

@@ -18,6 +18,7 @@ import app
 from chalicelib.accounts import accounts
 from chalicelib.authorizer.bearer import bearer
 from chalicelib.authorizer.decision import Unauthorized
+from chalicelib.models.audit import COLUMNS, AuditRecord
 from chalicelib.models.client import Client
 from chalicelib.models.table import dynamodb
 from chalicelib.models.user import Account
@@ -362,7 +363,7 @@ class Deployment:
         return browser.submit(page, **({"decision": "allow"} | fields))
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that is stored, less when a session was used last: every page notes that."""
+        """Return all that is stored, less the audit trail, and when a session was used last."""
         return {
             kind: sorted(
                 (
@@ -372,7 +373,18 @@ class Deployment:
                 key=str,
             )
             for kind, model in TABLES.items()
+            if model is not AuditRecord
         }
+
+    def trail(self) -> list[dict[str, Any]]:
+        """Return what the audit trail has, in the order in which it happened."""
+        (page,) = _onlooker().get_paginator("scan").paginate(TableName=AuditRecord.Meta.table_name)
+        records = [AuditRecord.from_raw_data(row) for row in page["Items"]]
+        return [
+            {"event": record.event, **(record.details or {})}
+            | {name: value for name in COLUMNS if (value := getattr(record, name)) is not None}
+            for record in sorted(records, key=lambda record: str(record.at))
+        ]
 
 
 @cache

@@ -126,12 +126,12 @@ def test_the_authorization_page_takes_none_before_sign_in_and_two_after(
     assert requests == {"UpdateItem": 1, "BatchGetItem": 1}
 
 
-def test_allowing_takes_three(deployment: Deployment, app: App) -> None:
+def test_allowing_takes_four(deployment: Deployment, app: App) -> None:
     browser = deployment.signed_in_browser()
     page = browser.get(app.authorization_url())
     with count_requests() as requests:
         assert browser.submit(page, decision="allow").status == 303
-    assert requests == {"UpdateItem": 1, "BatchGetItem": 1, "TransactWriteItems": 1}
+    assert requests == {"UpdateItem": 1, "BatchGetItem": 1, "TransactWriteItems": 1, "PutItem": 1}
 
 
 def test_an_unknown_client_is_remembered_as_a_known_one_is(deployment: Deployment) -> None:

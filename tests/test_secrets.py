@@ -6,6 +6,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 
+from tests.conftest import Log
 from tests.harness import DEVICE_CODE, EMAIL, PASSWORD, Answer, Browser, Deployment, is_alive
 from tests.mails import Mailbox
 
@@ -80,7 +81,10 @@ def secrets_by_mail(mailbox: Mailbox) -> dict[str, str]:
 
 def test_no_credential_is_stored_in_the_clear(deployment: Deployment, mailbox: Mailbox) -> None:
     walked = secrets_of_a_walk(deployment, mailbox)
-    stored = str(deployment.snapshot())
+    trail = str(deployment.trail())
+    assert "code.replayed" in trail
+    assert "@" not in trail
+    stored = str(deployment.snapshot()) + trail
     assert EMAIL in stored
     for name, secret in walked.items():
         assert secret not in stored, name
@@ -89,12 +93,18 @@ def test_no_credential_is_stored_in_the_clear(deployment: Deployment, mailbox: M
 
 
 def test_no_credential_is_logged(
-    deployment: Deployment, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+    deployment: Deployment, mailbox: Mailbox, caplog: pytest.LogCaptureFixture, log: Log
 ) -> None:
     with caplog.at_level(logging.INFO):
         walked = secrets_of_a_walk(deployment, mailbox)
+    assert log.events("code.replayed")
+    assert log.events("sign_in.failed")
+    logged = caplog.text + log.text
     for name, secret in walked.items():
-        assert secret not in caplog.text, name
+        assert secret not in logged, name
+        if len(secret) == 40:
+            assert secret[12:] not in logged, name
+    assert "@" not in logged  # Nor an e-mail address.
 
 
 def test_no_credential_is_in_a_url_that_we_build(

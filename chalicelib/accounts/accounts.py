@@ -4,10 +4,22 @@ import re
 import secrets
 import string
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from chalicelib import clock
 from chalicelib.accounts import passwords
+from chalicelib.catalogue import (
+    ACCOUNT_ADDED,
+    ACCOUNT_DEMOTED,
+    ACCOUNT_DISABLED,
+    ACCOUNT_ENABLED,
+    ACCOUNT_PROMOTED,
+    GRANTS_REVOKED,
+    PASSWORD_CHANGED,
+    SESSIONS_ENDED,
+    Event,
+)
+from chalicelib.journal import tell
 from chalicelib.models.table import Conflict, Transaction
 from chalicelib.models.user import Account, EmailAddress, Identity
 from chalicelib.oauth import credentials, revocation
@@ -23,8 +35,22 @@ ATTEMPTS = 3
 Revoke = Callable[[str, str], int]
 
 
-def _revoke(user_id: str, because: str) -> int:
-    return sum(1 for _ in revocation.revoke_grants_of_user(user_id, because))
+def revoke_all(user_id: str, because: str, *, kept: Collection[str] = ()) -> int:
+    """Revoke what was granted in a person's name, and return how many grants that were.
+
+    Args:
+        user_id: whose.
+        because: the reason, for those who look at the grants later.
+        kept: ids of clients whose grants stay.
+    """
+    revoked = 0
+    try:
+        for _ in revocation.revoke_grants_of_user(user_id, because, kept=kept):
+            revoked += 1
+    finally:
+        if revoked:
+            tell(GRANTS_REVOKED, user_id=user_id, count=revoked, because=because)
+    return revoked
 
 
 class InvalidAccount(ValueError):
@@ -65,6 +91,7 @@ def add(
     """
     account = new(email, password, identity, is_operator=is_operator)
     store(account)
+    tell(ACCOUNT_ADDED, user_id=account.user_id, method="operator" if identity is None else "upstream")
     return account
 
 
@@ -136,10 +163,10 @@ def set_password(account: Account, password: str) -> int:
         Conflict: somebody else changed the account since it was read.
     """
     account.password_hash = passwords.hash_password(password)
-    return _change_and_revoke(account, "password changed")
+    return _change_and_revoke(account, PASSWORD_CHANGED, "password changed")
 
 
-def disable(account: Account, revoke: Revoke = _revoke) -> int:
+def disable(account: Account, revoke: Revoke = revoke_all) -> int:
     """Disable an account, end all sessions, and revoke all that was granted in its name.
 
     Repeat it if it was interrupted.
@@ -155,7 +182,7 @@ def disable(account: Account, revoke: Revoke = _revoke) -> int:
         Conflict: somebody else changed the account since it was read.
     """
     account.disabled_at = account.disabled_at or clock.now()
-    return _change_and_revoke(account, "account disabled", revoke)
+    return _change_and_revoke(account, ACCOUNT_DISABLED, "account disabled", revoke)
 
 
 def enable(account: Account) -> None:
@@ -165,7 +192,8 @@ def enable(account: Account) -> None:
         Conflict: somebody else changed the account since it was read.
     """
     account.disabled_at = None
-    end_sessions(account)
+    _write_and_end_sessions(account)
+    tell(ACCOUNT_ENABLED, user_id=account.user_id)
 
 
 def end_sessions(account: Account) -> None:
@@ -174,8 +202,8 @@ def end_sessions(account: Account) -> None:
     Raises:
         Conflict: somebody else changed the account since it was read.
     """
-    account.epoch += 1
-    account.write()
+    _write_and_end_sessions(account)
+    tell(SESSIONS_ENDED, user_id=account.user_id)
 
 
 def set_operator(account: Account, is_operator: bool) -> None:
@@ -186,8 +214,15 @@ def set_operator(account: Account, is_operator: bool) -> None:
     """
     account.is_operator = is_operator
     account.write()
+    tell(ACCOUNT_PROMOTED if is_operator else ACCOUNT_DEMOTED, user_id=account.user_id)
 
 
-def _change_and_revoke(account: Account, because: str, revoke: Revoke = _revoke) -> int:
-    end_sessions(account)
+def _write_and_end_sessions(account: Account) -> None:
+    account.epoch += 1
+    account.write()
+
+
+def _change_and_revoke(account: Account, event: Event, because: str, revoke: Revoke = revoke_all) -> int:
+    _write_and_end_sessions(account)
+    tell(event, user_id=account.user_id)
     return revoke(account.user_id, because)

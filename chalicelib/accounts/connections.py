@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from chalicelib.catalogue import CONSENT_WITHDRAWN
+from chalicelib.journal import tell
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
 from chalicelib.oauth import clients, revocation
@@ -40,7 +42,10 @@ def disconnect(user_id: str, client_id: str) -> int:
     """End all that a user granted to a client, at once, and return how many grants that were."""
     if not clients.may_exist(client_id):
         return 0
-    return sum(1 for _ in revocation.revoke_grants_of_user(user_id, "disconnected by the user", client_id))
+    revoked = sum(1 for _ in revocation.revoke_grants_of_user(user_id, "disconnected by the user", client_id))
+    if revoked:
+        tell(CONSENT_WITHDRAWN, user_id=user_id, client_id=client_id, count=revoked)
+    return revoked
 
 
 def _connection(client: Client | None, grants: list[Grant]) -> Connection:

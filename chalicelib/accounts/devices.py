@@ -1,12 +1,15 @@
 """Finding what a device asks for by the code that somebody typed; who guesses codes is slowed down."""
 
 from chalicelib.accounts.throttle import Attempt, Limit
+from chalicelib.catalogue import USER_CODE_THROTTLED
 from chalicelib.models.user import Account
 from chalicelib.oauth import device_authorization, user_codes
 from chalicelib.oauth.device_authorization import DeviceRequest
 
-PER_ACCOUNT = Limit("code-account", free=5, longest_wait=900, forget_after=86400)
-PER_ADDRESS = Limit("code-address", free=50, longest_wait=60, forget_after=3600, fades_every=60)
+PER_ACCOUNT = Limit("code-account", USER_CODE_THROTTLED, free=5, longest_wait=900, forget_after=86400)
+PER_ADDRESS = Limit(
+    "code-address", USER_CODE_THROTTLED, free=50, longest_wait=60, forget_after=3600, fades_every=60
+)
 
 
 class UnknownUserCode(Exception):
@@ -40,7 +43,7 @@ def look_up(typed: str, account: Account, address: str) -> tuple[str, DeviceRequ
     attempt = Attempt(account.user_id, address, PER_ACCOUNT, PER_ADDRESS)
     grant_id = device_authorization.find(user_code)
     if grant_id is None:
-        attempt.failed()
+        attempt.failed(account.user_id)
         raise UnknownUserCode("unknown")
     attempt.withdrawn()
     return user_code, device_authorization.read_request(grant_id)

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from chalicelib.accounts import accounts
 from chalicelib.accounts.accounts import InvalidAccount
+from chalicelib.catalogue import ACCOUNT_LINKED, ACCOUNT_UNLINKED
+from chalicelib.journal import tell
 from chalicelib.models.table import Conflict, Transaction
 from chalicelib.models.user import Account, Identity
-from chalicelib.oauth import revocation
 from chalicelib.oauth.credentials import digest
 
 ATTEMPTS = 3
@@ -69,7 +70,8 @@ def unlink(account: Account) -> int:
         account.write_in(transaction)
         if key is not None:
             transaction.delete(Identity(key, Identity.ITEM))
-    return sum(1 for _ in revocation.revoke_grants_of_user(account.user_id, "identity unlinked"))
+    tell(ACCOUNT_UNLINKED, user_id=account.user_id)
+    return accounts.revoke_all(account.user_id, "identity unlinked")
 
 
 def _allowed(account: Account | None) -> Account:
@@ -91,6 +93,7 @@ def _link(account: Account, issuer: str, key: str) -> Account:
         account.write_in(transaction)
         identity = Identity(key, Identity.ITEM, account_id=account.user_id)
         transaction.save(identity, Identity.user_id.does_not_exist())
+    tell(ACCOUNT_LINKED, user_id=account.user_id)
     return account
 
 

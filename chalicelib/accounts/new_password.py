@@ -5,7 +5,6 @@ browser. Revoking comes after it: nothing can be granted to the old sessions any
 it misses nothing.
 """
 
-import logging
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,12 +12,11 @@ from dataclasses import dataclass
 from chalicelib.accounts import accounts, mailed_codes, passwords, sessions, throttle
 from chalicelib.accounts.mailed_codes import Compose, Letter, NoCode, Purpose
 from chalicelib.accounts.throttle import Attempt
+from chalicelib.catalogue import PASSWORD_CHANGED, PASSWORD_RESET, REVOCATION_INCOMPLETE
+from chalicelib.journal import tell, tell_failure
 from chalicelib.models.session import MailedCode
 from chalicelib.models.table import StorageError, Transaction
 from chalicelib.models.user import Account
-from chalicelib.oauth import revocation
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def change(
     passwords.require_acceptable(password)
     attempt = Attempt(account.email, address)
     if not passwords.verify_password(account.password_hash, current):
-        attempt.failed()
+        attempt.failed(account.user_id)
         return None
     return _set(account, password, kept)
 
@@ -116,16 +114,16 @@ def _set(
         transaction.save(session)
         if spending is not None:
             spending.delete_in(transaction)
+    tell(PASSWORD_CHANGED if spending is None else PASSWORD_RESET, user_id=account.user_id)
     return Changed(credential, complete=_clean_up(account, kept))
 
 
 def _clean_up(account: Account, kept: Collection[str]) -> bool:
     """Revoke what is not kept, and let the new password in at once, whoever guessed at the old one."""
     try:
-        for _ in revocation.revoke_grants_of_user(account.user_id, "password changed", kept=kept):
-            pass
+        accounts.revoke_all(account.user_id, "password changed", kept=kept)
         throttle.ACCOUNT.forget(account.email)
-    except StorageError:
-        log.exception("not all was revoked")
+    except StorageError as error:
+        tell_failure(REVOCATION_INCOMPLETE, error, user_id=account.user_id)
         return False
     return True

@@ -1,18 +1,17 @@
 """Signing in, and the browser sessions that follow."""
 
-import logging
 from dataclasses import dataclass
 
 from chalicelib import clock
 from chalicelib.accounts import accounts, passwords
 from chalicelib.accounts.throttle import Attempt
+from chalicelib.catalogue import PASSWORD_NOT_UPGRADED, SIGN_IN_FAILED, SIGN_IN_SUCCEEDED
+from chalicelib.journal import tell, tell_failure
 from chalicelib.models.session import BrowserSession
 from chalicelib.models.table import Conflict, StorageError
 from chalicelib.models.user import Account, Consent, UserRow
 from chalicelib.oauth import credentials
 from chalicelib.settings import settings
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,14 +42,16 @@ def sign_in(email: str, password: str, address: str) -> str | None:
     """
     attempt = Attempt(accounts.normalize(email), address)
     account = accounts.find_by_email(email)
+    user_id = account.user_id if account else None
     if account is not None and account.disabled_at is not None:
         account = None
     matching = passwords.verify_password(account.password_hash if account else None, password)
     if account is None or not matching:
-        attempt.failed()
+        attempt.failed(user_id)
+        tell(SIGN_IN_FAILED, user_id=user_id)
         return None
     attempt.succeeded()
-    session = start(account)
+    session = start(account, "password")
     _upgrade_hash(account, password)
     return session
 
@@ -67,13 +68,19 @@ def _upgrade_hash(account: Account, password: str) -> None:
     try:
         account.write()
     except (Conflict, StorageError) as error:
-        log.warning("a password hash was not upgraded: %s", type(error).__name__)
+        tell_failure(PASSWORD_NOT_UPGRADED, error, user_id=account.user_id)
 
 
-def start(account: Account) -> str:
-    """Sign a person in, who has proved who they are, and return the credential of the new session."""
+def start(account: Account, method: str) -> str:
+    """Sign a person in, and return the credential of the new session.
+
+    Args:
+        account: whose.
+        method: how they proved who they are: `password` or `upstream`.
+    """
     credential, session = new(account)
     session.save()
+    tell(SIGN_IN_SUCCEEDED, user_id=account.user_id, method=method)
     return credential
 
 

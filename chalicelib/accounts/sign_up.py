@@ -4,6 +4,8 @@ import secrets
 
 from chalicelib.accounts import accounts, mailed_codes, passwords, sessions
 from chalicelib.accounts.mailed_codes import Compose, Letter, Purpose
+from chalicelib.catalogue import ACCOUNT_ADDED
+from chalicelib.journal import tell
 from chalicelib.models.table import Conflict, Transaction
 
 
@@ -60,4 +62,5 @@ def finish(browser: str, typed: str, password: str) -> str:
         if accounts.find_by_email(code.email) is not None:
             raise AddressTaken from None
         raise
+    tell(ACCOUNT_ADDED, user_id=account.user_id, method="sign_up")
     return credential

@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from chalicelib import clock
+from chalicelib.catalogue import ATTEMPT_REFUSED, MAIL_THROTTLED, SIGN_IN_THROTTLED, Event
+from chalicelib.journal import tell
 from chalicelib.models.session import Throttle
 from chalicelib.models.table import Conflict
 from chalicelib.oauth.credentials import digest
@@ -27,6 +29,8 @@ class Limit:
     """How many attempts are free; after them the wait doubles each time. All times in seconds."""
 
     kind: str
+    reached: Event
+    """What is told when attempts have to wait: once, and again when they were forgotten."""
     free: int
     longest_wait: int
     forget_after: int
@@ -68,7 +72,7 @@ class Limit:
         Raises:
             Throttled: it comes too early.
         """
-        _check(self.find(name))
+        self._check(self.find(name))
 
     def count_first(self, name: str) -> Throttle:
         """Count an attempt before it is made, and return what is known then.
@@ -77,7 +81,7 @@ class Limit:
             Throttled: it comes too early, or at once with another one.
         """
         row = self.find(name)
-        _check(row)
+        self._check(row)
         try:
             self.count(row)
         except Conflict:
@@ -87,11 +91,25 @@ class Limit:
     def count_later(self, name: str) -> None:
         """Count an attempt that was made, however many others there are."""
         for _ in range(ATTEMPTS):
-            try:
-                return self.count(self.find(name))
-            except Conflict:
-                continue
+            row = self.find(name)
+            with suppress(Conflict):
+                self.count(row)
+                return self.tell_if_reached(row)
         return None
+
+    def tell_if_reached(self, row: Throttle, user_id: str | None = None) -> None:
+        """Tell that attempts have to wait from now on, if it is this one that brought that about.
+
+        Those that follow are not told: nobody may fill the audit trail by going on.
+        """
+        if row.failures == self.free:
+            tell(self.reached, limit=self.kind, user_id=user_id)
+
+    def _check(self, row: Throttle) -> None:
+        wait = row.blocked_until - clock.now()
+        if wait > 0:
+            tell(ATTEMPT_REFUSED, limit=self.kind)
+            raise Throttled(wait)
 
     def forget(self, name: str) -> None:
         """Start anew."""
@@ -101,10 +119,10 @@ class Limit:
         return f"throttle#{self.kind}#{digest(name)}"
 
 
-ACCOUNT = Limit("account", free=5, longest_wait=900, forget_after=86400)
-ADDRESS = Limit("address", free=50, longest_wait=60, forget_after=3600, fades_every=60)
-MAILS_TO = Limit("mails-to", free=3, longest_wait=3600, forget_after=86400, first_wait=60)
-MAILS_FROM = Limit("mails-from", free=30, longest_wait=300, forget_after=3600, fades_every=60)
+ACCOUNT = Limit("account", SIGN_IN_THROTTLED, free=5, longest_wait=900, forget_after=86400)
+ADDRESS = Limit("address", SIGN_IN_THROTTLED, free=50, longest_wait=60, forget_after=3600, fades_every=60)
+MAILS_TO = Limit("mails-to", MAIL_THROTTLED, free=3, longest_wait=3600, forget_after=86400, first_wait=60)
+MAILS_FROM = Limit("mails-from", MAIL_THROTTLED, free=30, longest_wait=300, forget_after=3600, fades_every=60)
 
 
 class Throttled(Exception):
@@ -152,8 +170,13 @@ class Attempt:
         with suppress(Conflict):
             self._row.write()
 
-    def failed(self) -> None:
-        """Count it for the address as well."""
+    def failed(self, user_id: str | None = None) -> None:
+        """Count it for the address as well.
+
+        Args:
+            user_id: whose account it was, for the log.
+        """
+        self._per_account.tell_if_reached(self._row, user_id)
         self._per_address.count_later(self._network)
 
 
@@ -169,14 +192,9 @@ def count_mail(to: str, address: str) -> None:
     """
     network = _network(address)
     MAILS_FROM.check(network)
-    MAILS_TO.count_first(re.sub(r"\+[^@]*", "", to))
+    name = re.sub(r"\+[^@]*", "", to)
+    MAILS_TO.tell_if_reached(MAILS_TO.count_first(name))
     MAILS_FROM.count_later(network)
-
-
-def _check(row: Throttle) -> None:
-    wait = row.blocked_until - clock.now()
-    if wait > 0:
-        raise Throttled(wait)
 
 
 def _network(address: str) -> str:

@@ -6,8 +6,9 @@ Deployed, this module is the function's handler: `app.py` is never imported.
 from typing import Any
 
 from chalice import Blueprint
-from chalice.app import AuthRequest
+from chalice.app import AuthRequest, ChaliceAuthorizer
 
+from chalicelib import logs
 from chalicelib.authorizer.decision import decide
 from chalicelib.authorizer.policy import Request, own_rules, policy
 from chalicelib.settings import settings
@@ -25,3 +26,15 @@ def bearer(request: AuthRequest) -> dict[str, Any]:
     """
     decision = decide(request.token)
     return policy(decision, own_rules().access(decision.scopes), Request.of(request.method_arn))
+
+
+class _Numbered(ChaliceAuthorizer):
+    """Lets the log know which invocation an event belongs to: Chalice does not hand that on."""
+
+    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        logs.begin(request_id=getattr(context, "aws_request_id", None))
+        return super().__call__(event, context)
+
+
+# It is registered with Chalice, which would not know of another object in its place.
+bearer.__class__ = _Numbered

@@ -4,19 +4,19 @@ One handler with an adapter for each of the events that API Gateway has for it. 
 module is the function's handler: `app.py` is never imported.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalice import Blueprint
 
+from chalicelib import logs
 from chalicelib.authorizer.decision import Unauthorized, decide
 from chalicelib.authorizer.policy import Request, own_rules, policy
+from chalicelib.catalogue import SCOPE_RULES_REFUSED
+from chalicelib.journal import tell
 from chalicelib.scope_rules import STAGE_VARIABLE, ScopeRules, ScopeRulesError, from_stage_variable
 
 blueprint = Blueprint(__name__)
-
-log = logging.getLogger(__name__)
 
 Event = Mapping[str, Any]
 
@@ -30,6 +30,7 @@ def authorizer(event: Any, context: object) -> dict[str, Any]:
         ScopeRulesError: the rules that the API brings are wrong; a 500. Nobody gets in.
         StorageError: DynamoDB did not answer; a 500. Nobody gets in.
     """
+    logs.begin(request_id=getattr(context, "aws_request_id", None))
     return _adapter(event)(event)
 
 
@@ -88,7 +89,7 @@ def _rules(event: Event) -> ScopeRules:
         return from_stage_variable(str(variables[STAGE_VARIABLE]))
     except ScopeRulesError as error:
         api = event.get("methodArn") or event.get("routeArn")
-        log.error("stage variable %s of %s: %s", STAGE_VARIABLE, Request.of(api).stage, error)
+        tell(SCOPE_RULES_REFUSED, api=Request.of(api).stage, problem=f"{STAGE_VARIABLE}: {error}")
         raise
 
 

@@ -5,7 +5,9 @@ import json
 from chalice import BadRequestError, Blueprint, Response
 
 from chalicelib.authorizer.bearer import bearer
+from chalicelib.catalogue import STORAGE_FAILED
 from chalicelib.endpoints.cors import ANY_ORIGIN
+from chalicelib.journal import tell_failure
 from chalicelib.models.client import Client
 from chalicelib.models.table import StorageError
 from chalicelib.models.user import Account
@@ -23,7 +25,8 @@ def me() -> Response:
     try:
         client = Client.find(token["client_id"])
         account = Account.of(token["user_id"]) if token["user_id"] else None
-    except StorageError:
+    except StorageError as error:
+        tell_failure(STORAGE_FAILED, error)
         return Response({"error": "temporarily_unavailable"}, {"Retry-After": "2"}, 503)
     members = {
         "user": {"user_id": account.user_id, "email": account.email} if account else None,

@@ -1,15 +1,16 @@
 """The endpoints that applications talk to, and the one place where their errors are rendered."""
 
 import functools
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalice import Blueprint, Response
 from chalice.app import Request
 
+from chalicelib.catalogue import REQUEST_REFUSED, STORAGE_FAILED, UNEXPECTED
 from chalicelib.endpoints import http
 from chalicelib.endpoints.cors import ANY_ORIGIN
+from chalicelib.journal import tell, tell_failure
 from chalicelib.models.table import StorageError
 from chalicelib.oauth import device_authorization, grants, introspection, metadata, revocation
 from chalicelib.oauth.client_authentication import Presented
@@ -22,7 +23,6 @@ from chalicelib.oauth.errors import (
 )
 from chalicelib.settings import settings
 
-log = logging.getLogger(__name__)
 blueprint = Blueprint(__name__)
 
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -52,12 +52,13 @@ def oauth_endpoint(view: View) -> View:
                 raise MethodNotAllowed
             return view()
         except OAuthError as error:
+            tell(REQUEST_REFUSED, error=error.error, description=error.description)
             return error_response(error)
-        except StorageError:
-            log.exception("storage failed")
+        except StorageError as error:
+            tell_failure(STORAGE_FAILED, error)
             return error_response(TemporarilyUnavailable())
-        except Exception:
-            log.exception("unexpected error")
+        except Exception as error:
+            tell_failure(UNEXPECTED, error)
             return error_response(ServerError())
 
     return endpoint

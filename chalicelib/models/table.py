@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
+from botocore.session import Session
 from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.connection import Connection
 from pynamodb.connection.table import TableConnection
@@ -18,6 +19,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
+from chalicelib import catalogue, logs
 from chalicelib.settings import settings
 
 StorageError = PynamoDBException
@@ -32,7 +34,40 @@ CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 1, 3, 2
 PATIENCE = 6
 """How often a write is repeated that met a transaction on its row: at worst for 1.3 seconds."""
 
-dynamodb = Connection(
+THROTTLED = (
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+)
+"""Codes by which DynamoDB refuses what it would do later."""
+
+
+class _Connection(Connection):
+    """A connection whose requests are counted, the repeated ones as well."""
+
+    @property
+    def session(self) -> Session:
+        """Return the session that the client is made by."""
+        known = getattr(self._local, "session", None)
+        session = super().session
+        if session is not known:
+            session.register("request-created.dynamodb", _count)
+            session.register("response-received.dynamodb", _look_at)
+        return session
+
+
+def _count(**_: Any) -> None:
+    logs.count_dynamodb_request()
+
+
+def _look_at(parsed_response: dict[str, Any] | None, event_name: str, **_: Any) -> None:
+    """Tell of each answer that says to ask later, though botocore does so and nobody may notice."""
+    code = (parsed_response or {}).get("Error", {}).get("Code")
+    if code in THROTTLED:
+        logs.write(catalogue.DYNAMODB_THROTTLED, {"operation": event_name.rpartition(".")[2], "code": code})
+
+
+dynamodb = _Connection(
     region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
     host=os.environ.get("AWS_ENDPOINT_URL_DYNAMODB") or settings.dynamodb_endpoint or None,
     connect_timeout_seconds=CONNECT_TIMEOUT,

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from chalicelib import clock
+from chalicelib import clock, logs
+from chalicelib.catalogue import CONSENT_DENIED, CONSENT_GIVEN, CONSENT_REMEMBERED, REQUEST_REFUSED
+from chalicelib.journal import tell
 from chalicelib.models.client import Client
 from chalicelib.models.grant import AuthorizationCode, Grant
 from chalicelib.models.table import Conflict, Transaction
@@ -19,6 +21,7 @@ from chalicelib.models.user import Account, Consent, UserGrant
 from chalicelib.oauth import clients, credentials, pkce, redirect_uris, scopes, tokens
 from chalicelib.oauth.credentials import Kind
 from chalicelib.oauth.errors import (
+    AccessDenied,
     InvalidRequest,
     OAuthError,
     TemporarilyUnavailable,
@@ -114,6 +117,7 @@ def _read_target(parameters: Parameters) -> tuple[Client, str]:
     client = clients.find(parameters.require("client_id"))
     if client is None:
         raise InvalidRequest("The client_id is unknown.")
+    logs.note(client_id=client.client_id)
     redirect_uri, redirect_url = parameters.get("redirect_uri"), parameters.get("redirect_url")
     if redirect_uri and redirect_url and redirect_uri != redirect_url:
         raise InvalidRequest("redirect_uri and redirect_url differ.")
@@ -183,7 +187,12 @@ def longest_access(client: Client) -> int:
 
 
 def allow(
-    request: AuthorizationRequest, account: Account, consent: Consent | None, issuer: str
+    request: AuthorizationRequest,
+    account: Account,
+    consent: Consent | None,
+    issuer: str,
+    *,
+    was_asked: bool,
 ) -> AuthorizationResponse:
     """Grant what was asked for (RFC 6749 section 4.1.2).
 
@@ -192,6 +201,7 @@ def allow(
         account: as it was read when the user's session was checked.
         consent: what the user agreed to before, with this client.
         issuer: for `iss` (RFC 9207).
+        was_asked: whether the user agreed just now.
 
     Raises:
         AccountChanged: disabled, or a new password, since then.
@@ -207,11 +217,32 @@ def allow(
     extended = _extended(consent, request, account)
     relied_on = consent if extended is None else None
     grant = store(make, request.client, account, extended, relied_on)
+    tell(
+        CONSENT_GIVEN if was_asked else CONSENT_REMEMBERED,
+        **({"by": "page"} if was_asked else {}),
+        client_id=grant.client_id,
+        grant_id=grant.grant_id,
+        user_id=account.user_id,
+        scope=grant.scope,
+    )
     return _respond(request, {"code": codes[grant.grant_id]}, issuer)
+
+
+def deny(request: AuthorizationRequest, account: Account, issuer: str) -> AuthorizationResponse:
+    """Tell the application that the user said no."""
+    tell(
+        CONSENT_DENIED,
+        by="page",
+        client_id=request.client.client_id,
+        user_id=account.user_id,
+        scope=request.scope,
+    )
+    return refuse(request, AccessDenied(), issuer)
 
 
 def refuse(request: AuthorizationRequest, error: OAuthError, issuer: str) -> AuthorizationResponse:
     """Tell the application that it gets nothing: the user said no, or could not be asked."""
+    tell(REQUEST_REFUSED, error=error.error, description=error.description)
     return _respond(request, error.members(), issuer)
 
 

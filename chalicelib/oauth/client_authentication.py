@@ -5,7 +5,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-from chalicelib import clock
+from chalicelib import clock, logs
+from chalicelib.catalogue import CLIENT_AUTHENTICATION_FAILED
+from chalicelib.journal import tell
 from chalicelib.models.client import Client
 from chalicelib.oauth import client_assertion, clients
 from chalicelib.oauth.credentials import matches
@@ -40,7 +42,14 @@ def authenticate(presented: Presented, parameters: Parameters) -> Client:
         InvalidClient: unknown, disabled, not proven, or not by the method it is registered for.
     """
     if parameters.get("client_assertion") or parameters.get("client_assertion_type"):
-        return _by_assertion(presented, parameters)
+        client = _by_assertion(presented, parameters)
+    else:
+        client = _authenticate_by_secret(presented, parameters)
+    logs.note(client_id=client.client_id)
+    return client
+
+
+def _authenticate_by_secret(presented: Presented, parameters: Parameters) -> Client:
     method, client_id, secrets = _by_secret(presented.authorization, parameters)
     client = clients.find(client_id)
     if method == "none":
@@ -48,6 +57,7 @@ def authenticate(presented: Presented, parameters: Parameters) -> Client:
     else:
         authenticated = _secret_is_valid(client, secrets) and _may_use(client, method)
     if client is None or not authenticated:
+        tell(CLIENT_AUTHENTICATION_FAILED, client_id=client.client_id if client else None)
         raise InvalidClient
     return client
 
@@ -63,9 +73,13 @@ def _by_assertion(presented: Presented, parameters: Parameters) -> Client:
     if parameters.get("client_id") not in (None, client_id):
         raise InvalidRequest("The client_id differs from the sub of the client_assertion.")
     client = clients.find(client_id)
-    if client is None or client.token_endpoint_auth_method != "private_key_jwt":
-        raise InvalidClient
-    client_assertion.verify(assertion, client, presented.audiences)
+    try:
+        if client is None or client.token_endpoint_auth_method != "private_key_jwt":
+            raise InvalidClient
+        client_assertion.verify(assertion, client, presented.audiences)
+    except InvalidClient:
+        tell(CLIENT_AUTHENTICATION_FAILED, client_id=client.client_id if client else None)
+        raise
     return client
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chalicelib import clock
+from chalicelib.catalogue import GRANTS_REVOKED
+from chalicelib.journal import tell
 from chalicelib.models.client import Client
 from chalicelib.oauth import registration, revocation
 from chalicelib.settings import settings
@@ -45,6 +47,9 @@ def delete(client: Client) -> Deletion:
                 raise _OutOfTime
     except _OutOfTime:
         return Deletion(revoked, complete=False)
+    finally:
+        if revoked:
+            tell(GRANTS_REVOKED, client_id=client.client_id, count=revoked, because=BECAUSE)
     registration.delete(client)
     return Deletion(revoked, complete=True)
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib import clock
+from chalicelib.catalogue import CONSENT_DENIED, CONSENT_GIVEN, Event
+from chalicelib.journal import tell
 from chalicelib.models.client import Client
 from chalicelib.models.grant import DeviceCode, Grant, client_shard
 from chalicelib.models.session import UserCode
@@ -185,11 +187,16 @@ def allow(asked: DeviceRequest, scope: Sequence[str], account: Account) -> None:
         grant.device_code.approved_at = clock.now()
         return grant
 
-    authorization.store(approve, asked.client, account)
+    grant = authorization.store(approve, asked.client, account)
+    _tell(CONSENT_GIVEN, asked, account, grant.scope)
 
 
-def deny(asked: DeviceRequest) -> None:
+def deny(asked: DeviceRequest, account: Account) -> None:
     """Refuse a device what it asked for.
+
+    Args:
+        asked: what it asked for.
+        account: of who refuses.
 
     Raises:
         NotPending: somebody decided before, or it is too late.
@@ -202,3 +209,15 @@ def deny(asked: DeviceRequest) -> None:
         transition(asked.grant_id, refuse)
     except GrantNotFound:
         raise NotPending("over") from None
+    _tell(CONSENT_DENIED, asked, account, asked.scope)
+
+
+def _tell(event: Event, asked: DeviceRequest, account: Account, scope: str) -> None:
+    tell(
+        event,
+        by="device",
+        client_id=asked.client.client_id,
+        grant_id=asked.grant_id,
+        user_id=account.user_id,
+        scope=scope,
+    )

@@ -6,6 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib import clock
+from chalicelib.catalogue import (
+    CLIENT_CHANGED,
+    CLIENT_CONSENTS_FORGOTTEN,
+    CLIENT_DELETED,
+    CLIENT_DISABLED,
+    CLIENT_ENABLED,
+    CLIENT_REGISTERED,
+    CLIENT_SECRET_ROTATED,
+    CLIENT_UNVERIFIED,
+    CLIENT_VERIFIED,
+)
+from chalicelib.journal import tell
 from chalicelib.models.client import Client, ClientSecret
 from chalicelib.models.table import Conflict, Transaction
 from chalicelib.models.user import UserApplication
@@ -23,6 +35,8 @@ _APPLICATION_TYPE = re.compile(r"[a-z][a-z_-]{0,39}")
 
 SEEN_BY_USERS = ("client_name", "description", "client_uri", "redirect_uris")
 """What people go by who decide whether to trust a client."""
+
+CHANGEABLE = (*SEEN_BY_USERS, "grant_types", "scope")
 
 
 class InvalidClientMetadata(ValueError):
@@ -90,6 +104,7 @@ def register(
     client.verified_at = clock.now() if verified else None
     secret = _add_secret(client) if client.has_secret else None
     store(client)
+    tell(CLIENT_REGISTERED, client_id=client.client_id, owner=owner)
     return client, secret
 
 
@@ -133,9 +148,11 @@ def update(client: Client, metadata: ClientMetadata, *, keep_verified: bool) -> 
     described = prepare(metadata, client.client_id, client.owner)
     if not keep_verified and any(getattr(client, name) != getattr(described, name) for name in SEEN_BY_USERS):
         client.verified_at = None
-    for name in (*SEEN_BY_USERS, "grant_types", "scope"):
+    changed = [name for name in CHANGEABLE if getattr(client, name) != getattr(described, name)]
+    for name in CHANGEABLE:
         setattr(client, name, getattr(described, name))
     client.write()
+    tell(CLIENT_CHANGED, client_id=client.client_id, changed=changed)
 
 
 def store(client: Client, former_owner: str | None = None) -> None:
@@ -173,6 +190,7 @@ def delete(client: Client) -> None:
         transaction.delete(client, Client.revision == client.revision)
         if client.owner is not None:
             transaction.delete(_pointer(client.owner, client))
+    tell(CLIENT_DELETED, client_id=client.client_id)
 
 
 def rotate_secret(client: Client, overlap: int = 0) -> str:
@@ -198,6 +216,7 @@ def rotate_secret(client: Client, overlap: int = 0) -> str:
         old.expires_at = now + overlap
     secret = _add_secret(client)
     client.write()
+    tell(CLIENT_SECRET_ROTATED, client_id=client.client_id, overlap=overlap)
     return secret
 
 
@@ -216,6 +235,7 @@ def disable(client: Client) -> None:
     if client.disabled_at is None:
         client.disabled_at = clock.now()
         client.write()
+        tell(CLIENT_DISABLED, client_id=client.client_id)
 
 
 def enable(client: Client) -> None:
@@ -228,6 +248,7 @@ def enable(client: Client) -> None:
         client.disabled_at = None
         client.consents_since = clock.now()
         client.write()
+        tell(CLIENT_ENABLED, client_id=client.client_id)
 
 
 def forget_consents(client: Client) -> None:
@@ -240,6 +261,7 @@ def forget_consents(client: Client) -> None:
     """
     client.consents_since = clock.now()
     client.write()
+    tell(CLIENT_CONSENTS_FORGOTTEN, client_id=client.client_id)
 
 
 def verify(client: Client, verified: bool) -> None:
@@ -251,6 +273,7 @@ def verify(client: Client, verified: bool) -> None:
     if verified != (client.verified_at is not None):
         client.verified_at = clock.now() if verified else None
         client.write()
+        tell(CLIENT_VERIFIED if verified else CLIENT_UNVERIFIED, client_id=client.client_id)
 
 
 def _add_secret(client: Client) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from chalicelib import clock
+from chalicelib.catalogue import GRANT_REVOKED, TOKEN_REVOKED
+from chalicelib.journal import tell
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant, client_shards
 from chalicelib.models.user import Consent, UserGrant
@@ -41,9 +43,9 @@ def revoke_token(presented: Presented, parameters: Parameters) -> None:
     if kind not in (Kind.ACCESS_TOKEN, Kind.REFRESH_TOKEN) or grant_id is None:
         return
 
-    def end(grant: Grant) -> bool | Unchanged[bool]:
+    def end(grant: Grant) -> Grant | Unchanged[Grant | None] | None:
         if not _issued(grant, token, kind):
-            return Unchanged(False)
+            return Unchanged(None)
         if grant.client_id != client.client_id:
             raise InvalidGrant(_NOT_YOURS)
         if kind is Kind.REFRESH_TOKEN:
@@ -51,10 +53,13 @@ def revoke_token(presented: Presented, parameters: Parameters) -> None:
         else:
             hashed = credentials.digest(token)
             grant.access_tokens = [valid for valid in grant.access_tokens if valid.hash != hashed]
-        return True
+        return grant
 
     with suppress(GrantNotFound):
-        transition(grant_id, end)
+        ended = transition(grant_id, end)
+        if ended is not None:
+            event = GRANT_REVOKED if kind is Kind.REFRESH_TOKEN else TOKEN_REVOKED
+            tell(event, client_id=ended.client_id, grant_id=ended.grant_id, user_id=ended.user_id)
 
 
 def _issued(grant: Grant, token: str, kind: Kind) -> bool:

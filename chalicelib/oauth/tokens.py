@@ -25,6 +25,15 @@ class TokenResponse:
     """Seconds."""
     scope: str
     refresh_token: str | None = None
+    user_id: str | None = None
+    """Whose grant it is, for the log. None: the application's own."""
+    is_repeated: bool = False
+    """Whether the client was answered so before, and asked again."""
+
+    @property
+    def grant_id(self) -> str | None:
+        """The grant that the tokens belong to."""
+        return credentials.grant_id_of(self.access_token, Kind.ACCESS_TOKEN)
 
     def members(self) -> dict[str, str | int]:
         """Return the members of the response."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from chalicelib.catalogue import Event
+from chalicelib.journal import tell
 from chalicelib.models.grant import Grant
 from chalicelib.models.table import Conflict
 from chalicelib.oauth.errors import InvalidGrant, OAuthError, TemporarilyUnavailable
@@ -26,14 +28,27 @@ class Unchanged(Generic[Outcome]):
     outcome: Outcome
 
 
-def transition(grant_id: str, step: Callable[[Grant], Outcome | Unchanged[Outcome] | OAuthError]) -> Outcome:
+@dataclass(frozen=True)
+class Theft:
+    """What a step returns that revoked the grant, because somebody used a credential that was used up."""
+
+    event: Event
+    error: OAuthError
+    """What the request is answered."""
+
+
+Step = Callable[[Grant], Outcome | Unchanged[Outcome] | Theft | OAuthError]
+
+
+def transition(grant_id: str, step: Step[Outcome]) -> Outcome:
     """Let `step` change a grant, atomically, whoever else is at it.
 
     Args:
         grant_id: which grant.
         step: changes the grant that it is given and returns the outcome. It is called anew
-            whenever another request was faster. To refuse and leave the grant as it is, it raises;
-            to change the grant and refuse all the same, it returns the error.
+            whenever another request was faster, so it tells nobody what it does. To refuse and
+            leave the grant as it is, it raises; to change the grant and refuse all the same, it
+            returns the error, or the theft that it found.
 
     Raises:
         GrantNotFound: there is no such grant.
@@ -52,6 +67,9 @@ def transition(grant_id: str, step: Callable[[Grant], Outcome | Unchanged[Outcom
         except Conflict:
             time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 (jitter, no secret)
             continue
+        if isinstance(outcome, Theft):
+            tell(outcome.event, client_id=grant.client_id, grant_id=grant_id, user_id=grant.user_id)
+            raise outcome.error
         if isinstance(outcome, OAuthError):
             raise outcome
         return outcome

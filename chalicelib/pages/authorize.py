@@ -7,7 +7,9 @@ from chalice import Blueprint, Response
 from chalice.app import Request
 
 from chalicelib.accounts.sessions import SignedIn
+from chalicelib.catalogue import REQUEST_REFUSED
 from chalicelib.endpoints import http
+from chalicelib.journal import tell
 from chalicelib.oauth import authorization
 from chalicelib.oauth.authorization import (
     AccountChanged,
@@ -15,7 +17,7 @@ from chalicelib.oauth.authorization import (
     AuthorizationResponse,
     ErrorRedirect,
 )
-from chalicelib.oauth.errors import AccessDenied, ConsentRequired, LoginRequired, OAuthError
+from chalicelib.oauth.errors import ConsentRequired, LoginRequired, OAuthError
 from chalicelib.pages import consent
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
@@ -38,7 +40,7 @@ def ask() -> Response:
     if signed_in is None or "login" in asked.prompt:
         return _sign_in(request, asked, browser)
     if not authorization.needs_consent(asked, signed_in.consent):
-        return _allow(request, asked, browser, signed_in)
+        return _allow(request, asked, browser, signed_in, was_asked=False)
     if "none" in asked.prompt:
         return _refuse(request, asked, ConsentRequired())
     return _consent_page(request, asked, browser, signed_in)
@@ -61,14 +63,15 @@ def decide() -> Response:
         return _consent_page(request, asked, browser, signed_in, status=403, problem="expired")
     decision = form.get("decision")
     if decision == "deny":
-        return _refuse(request, asked, AccessDenied())
+        return _send_back(request, authorization.deny(asked, signed_in.account, http.issuer(request)))
     if decision != "allow":
         return _consent_page(request, asked, browser, signed_in, status=400, problem="undecided")
     allowed = consent.allowed(asked.scope, form)
     if not allowed:
         return _consent_page(request, asked, browser, signed_in, status=400, problem="nothing_ticked")
     declined = frozenset(asked.scope.split(" ")).difference(allowed)
-    return _allow(request, replace(asked, scope=" ".join(allowed), declined=declined), browser, signed_in)
+    agreed = replace(asked, scope=" ".join(allowed), declined=declined)
+    return _allow(request, agreed, browser, signed_in, was_asked=True)
 
 
 def _read(request: Request) -> AuthorizationRequest | Response:
@@ -76,14 +79,22 @@ def _read(request: Request) -> AuthorizationRequest | Response:
     try:
         return authorization.read_request(http.query(request), http.issuer(request))
     except OAuthError as error:
+        tell(REQUEST_REFUSED, error=error.error, description=error.description)
         return error_page(request, 400, error.description)
     except ErrorRedirect as refused:
+        code, description = (refused.response.members[name] for name in ("error", "error_description"))
+        tell(REQUEST_REFUSED, error=code, description=description)
         return _send_back_with_care(request, refused)
 
 
-def _allow(request: Request, asked: AuthorizationRequest, browser: Browser, signed_in: SignedIn) -> Response:
+def _allow(
+    request: Request, asked: AuthorizationRequest, browser: Browser, signed_in: SignedIn, *, was_asked: bool
+) -> Response:
+    issuer = http.issuer(request)
     try:
-        response = authorization.allow(asked, signed_in.account, signed_in.consent, http.issuer(request))
+        response = authorization.allow(
+            asked, signed_in.account, signed_in.consent, issuer, was_asked=was_asked
+        )
     except AccountChanged:
         return _sign_in(request, asked, browser)
     return _send_back(request, response)

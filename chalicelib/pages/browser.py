@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from chalice.app import Request
 
+from chalicelib import logs
 from chalicelib.accounts import sessions
 from chalicelib.accounts.sessions import SignedIn
 from chalicelib.endpoints import http
@@ -37,7 +38,10 @@ class Browser:
 
     def signed_in(self, client_id: str | None = None) -> SignedIn | None:
         """Return who is signed in, with their consent to a client if one is named; or None."""
-        return None if self.is_new else sessions.find(self.cookie, client_id)
+        signed_in = None if self.is_new else sessions.find(self.cookie, client_id)
+        if signed_in is not None:
+            logs.note(actor=signed_in.account.user_id)
+        return signed_in
 
     @property
     def csrf_token(self) -> str:

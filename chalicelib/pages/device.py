@@ -62,7 +62,7 @@ def decide(visit: Visit) -> Response:
     user_code, asked = _look_up(visit)
     decision = visit.form.get("decision")
     if decision == "deny":
-        device_authorization.deny(asked)
+        device_authorization.deny(asked, visit.account)
         return visit.go("/device/done", notice="device_denied")
     if decision != "allow":
         return _consent_page(visit, user_code, asked, status=400, problem="undecided")

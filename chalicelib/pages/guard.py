@@ -1,19 +1,18 @@
 """What every page does when something goes wrong below it."""
 
 import functools
-import logging
 from collections.abc import Callable
 
 from chalice import Blueprint, Response
 from chalice.app import Request
 
 from chalicelib.accounts.mail import MailFailed
+from chalicelib.catalogue import MAIL_FAILED, REQUEST_REFUSED, STORAGE_FAILED, UNEXPECTED
+from chalicelib.journal import tell, tell_failure
 from chalicelib.models.table import Conflict, StorageError
 from chalicelib.oauth.errors import OAuthError, TemporarilyUnavailable
 from chalicelib.pages import texts
 from chalicelib.pages.rendering import error_page
-
-log = logging.getLogger(__name__)
 
 View = Callable[..., Response]
 
@@ -31,18 +30,19 @@ def guarded(blueprint: Blueprint) -> Callable[[View], View]:
             request = blueprint.current_request
             try:
                 return view(**captured)
-            except (StorageError, TemporarilyUnavailable):
-                log.exception("storage failed")
+            except (StorageError, TemporarilyUnavailable) as error:
+                tell_failure(STORAGE_FAILED, error)
                 return _unavailable(request, "error.busy")
-            except MailFailed:
-                log.exception("mail failed")
+            except MailFailed as error:
+                tell(MAIL_FAILED, reason=error)
                 return _unavailable(request, "error.mail_failed")
             except Conflict:
                 return error_page(request, 409, texts.html("error.changed"))
             except OAuthError as error:
+                tell(REQUEST_REFUSED, error=error.error, description=error.description)
                 return error_page(request, 400, error.description)
-            except Exception:
-                log.exception("unexpected error")
+            except Exception as error:
+                tell_failure(UNEXPECTED, error)
                 return error_page(request, 500, texts.html("error.broken"))
 
         return guarded_view

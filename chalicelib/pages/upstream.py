@@ -1,13 +1,13 @@
 """Signing in with an OpenID provider: the button, and the way back."""
 
-import logging
-
 from chalice import Blueprint, Response
 from chalice.app import Request
 
 from chalicelib.accounts import identities, sessions
 from chalicelib.accounts.identities import NotAllowed
+from chalicelib.catalogue import UPSTREAM_FAILED, UPSTREAM_REFUSED
 from chalicelib.endpoints import http
+from chalicelib.journal import tell
 from chalicelib.pages import texts
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
@@ -16,7 +16,6 @@ from chalicelib.pages.sign_in import HOME, own_path, sign_in_page
 from chalicelib.settings import settings
 
 blueprint = Blueprint(__name__)
-log = logging.getLogger(__name__)
 
 CALLBACK = "/sign-in/upstream/callback"
 
@@ -62,14 +61,17 @@ def come_back() -> Response:
         person = upstream.finish(browser.cookie, _redirect_uri(request), response)
         account = identities.account_of(settings.upstream_issuer, person.subject, person.verified_email)
     except upstream.Refused as refused:
+        tell(UPSTREAM_REFUSED, reason=refused.because)
         because = refused.because
     except NotAllowed as error:
-        log.warning("upstream sign-in refused: %s", error)
+        tell(UPSTREAM_REFUSED, reason=error)
         because = "not_allowed"
     except provider.ProviderError as error:
         return _broken(request, error)
     else:
-        return redirect(pending.continue_to, cookies=(browser.set_cookie(sessions.start(account)),))
+        return redirect(
+            pending.continue_to, cookies=(browser.set_cookie(sessions.start(account, "upstream")),)
+        )
     return sign_in_page(
         request, browser, pending.continue_to, status=422, problem=_text(because), prompt=pending.prompt
     )
@@ -80,7 +82,7 @@ def _redirect_uri(request: Request) -> str:
 
 
 def _broken(request: Request, error: Exception) -> Response:
-    log.error("the OpenID provider failed: %s", error)
+    tell(UPSTREAM_FAILED, reason=error)
     return error_page(request, 502, _text("broken"))
 
 

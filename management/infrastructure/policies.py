@@ -38,6 +38,7 @@ PERMISSIONS = {
             "dynamodb:PutItem",
             "dynamodb:UpdateItem",
         ],
+        "audit": ["dynamodb:PutItem"],
     },
     "bearer": {"grants": ["dynamodb:GetItem"]},
     "authorizer": {"grants": ["dynamodb:GetItem"]},

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from chalicelib.models.audit import AuditRecord
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
 from chalicelib.models.session import SessionRow
@@ -16,9 +17,10 @@ TABLES: dict[str, type[Table]] = {
     "users": UserRow,
     "grants": Grant,
     "sessions": SessionRow,
+    "audit": AuditRecord,
 }
 
-EXPIRING = (UserGrant, Grant, SessionRow)
+EXPIRING = (UserGrant, Grant, SessionRow, AuditRecord)
 """Models with rows that DynamoDB deletes when they are over."""
 
 

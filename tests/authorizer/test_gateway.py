@@ -1,6 +1,5 @@
 """The authorizer of other stacks' APIs: every event that API Gateway has for one."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from chalicelib.authorizer.decision import Unauthorized
 from chalicelib.authorizer.gateway import authorizer
 from chalicelib.models.table import StorageError
 from chalicelib.scope_rules import ScopeRulesError, to_stage_variable
-from tests.conftest import Time
+from tests.conftest import Log, Time
 from tests.endpoints.test_token_errors import storage_fails
 from tests.harness import ARN, App, Deployment, count_requests
 
@@ -198,14 +197,15 @@ def test_without_rules_of_its_own_an_api_has_those_of_the_authorizer(
 @each_event_with_headers
 @pytest.mark.parametrize("value", ["", "e30", "not rules", None, 5])
 def test_bad_rules_let_nobody_in_and_the_log_says_why(
-    app: App, event: Event, value: object, caplog: pytest.LogCaptureFixture
+    app: App, event: Event, value: object, log: Log
 ) -> None:
     header = f"Bearer {token_of(app, 'read write')}"
-    with pytest.raises(ScopeRulesError), caplog.at_level(logging.ERROR):
+    with pytest.raises(ScopeRulesError):
         authorizer(event(header, variables={"oauth_scope_rules": value}), None)
-    (record,) = caplog.records
-    assert record.getMessage().startswith(f"stage variable oauth_scope_rules of {ARN}/")
-    assert header not in caplog.text
+    told = log.event("authorizer.rules_refused")
+    assert told["api"].startswith(f"{ARN}/")
+    assert told["problem"].startswith("oauth_scope_rules: ")
+    assert header not in log.read()
 
 
 @each_event_with_headers

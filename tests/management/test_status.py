@@ -41,7 +41,7 @@ def findings(manager: CommandLine, *stage: str) -> dict[tuple[str, str], str]:
 def test_tables_are_told_with_counts_ttl_and_recovery(made: CommandLine, deployment: Deployment) -> None:
     deployment.add_app()
     tables = {table["table"]: table for table in made.json("status")["tables"]}
-    assert len(tables) == 4
+    assert len(tables) == 5
     clients, grants = tables["oauth-test-clients"], tables["oauth-test-grants"]
     assert (clients["items"], grants["items"]) == (1, 0)
     assert (clients["ttl"], grants["ttl"]) == (False, True)

@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.accounts import accounts, devices
 from chalicelib.models.grant import Grant
+from chalicelib.models.user import Account
 from chalicelib.oauth import clients, device_authorization, registration
 from chalicelib.oauth.device_authorization import NotPending
 from tests.conftest import Time
@@ -34,6 +35,12 @@ def browser(deployment: Deployment, television: App) -> Browser:
 @pytest.fixture
 def started(television: App) -> Any:
     return television.start_device(scope="read write").json
+
+
+def somebody() -> Account:
+    account = accounts.find_by_email(EMAIL)
+    assert account
+    return account
 
 
 def type_code(browser: Browser, user_code: str) -> Answer:
@@ -251,7 +258,7 @@ def test_who_denies_while_somebody_else_allows_is_too_late(
         deployment.decide(started["user_code"], browser)
 
     with meanwhile("PutItem", allow), pytest.raises(NotPending):
-        device_authorization.deny(asked)
+        device_authorization.deny(asked, somebody())
     assert television.poll(started["device_code"]).status == 200
 
 
@@ -261,7 +268,7 @@ def test_what_the_storage_has_forgotten_is_over(television: App, browser: Browse
     asked = device_authorization.read_request(started["device_code"][4:12])
     grant = Grant(asked.grant_id)
     with meanwhile("PutItem", grant.delete), pytest.raises(NotPending, match="over"):
-        device_authorization.deny(asked)
+        device_authorization.deny(asked, somebody())
     assert_form_again(browser.submit(page, decision="allow"), "This code is over")
     assert_form_again(type_code(browser, started["user_code"]), "This code is over")
 

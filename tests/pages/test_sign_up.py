@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.accounts import accounts
 from chalicelib.settings import settings
-from tests.conftest import Time
+from tests.conftest import Log, Time
 from tests.expect import assert_error_page
 from tests.faults import FAULTS, meanwhile, storage_fails
 from tests.harness import EMAIL, PASSWORD, Answer, Browser, Deployment, count_requests
@@ -406,15 +406,15 @@ def test_no_mail_no_code(
     deployment: Deployment,
     browser: Browser,
     change_setting: Callable[[str, object], None],
-    caplog: pytest.LogCaptureFixture,
+    log: Log,
 ) -> None:
     change_setting("mail", "file:/dev/null/mail.txt")
     answer = browser.submit(browser.get("/sign-up"), email=NEW)
     assert_error_page(answer, 503)
     assert int(answer.headers["retry-after"]) > 0
     assert codes(deployment) == []
-    assert "mail failed" in caplog.text
-    assert NEW not in caplog.text
+    assert log.event("mail.failed")["reason"] == "NotADirectoryError"
+    assert NEW not in log.text
 
 
 @pytest.mark.parametrize("operation", ["GetItem", "PutItem", "TransactWriteItems"])

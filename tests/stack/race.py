@@ -61,7 +61,9 @@ class Stage:
         """
         asked = Parameters(parse_qsl(urlsplit(self.application.authorization_url()).query))
         request = authorization.read_request(asked, ISSUER)
-        return authorization.allow(request, account or self.account, None, ISSUER).members["code"]
+        return authorization.allow(request, account or self.account, None, ISSUER, was_asked=True).members[
+            "code"
+        ]
 
     def device_code(self) -> str:
         """Let a user allow a device, as the page does."""

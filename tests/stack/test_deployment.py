@@ -84,6 +84,40 @@ def test_what_needs_signatures_finds_its_layer(stage: Server) -> None:
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
+def test_the_log_is_lines_of_json_and_the_audit_trail_has_what_was_done(
+    project: Checkout, stage: Server
+) -> None:
+    registered = stage.add_client("--grant-type", "client_credentials")
+    secret = {"client_id": registered.client_id, "client_secret": registered.client_secret}
+    issued = requests.post(
+        stage.token_endpoint, data=secret | {"grant_type": "client_credentials"}, timeout=20
+    ).json()
+    assert stage.get("/api/me", issued["access_token"]).status_code == 200
+    told = _told(project, "oauth-dev", registered.client_id)
+    token, request = (event for event in told if event["event"] in ("token.issued", "request"))
+    assert token["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "oauth-dev"
+    assert request["endpoint"] == "POST /oauth2/access_token"
+    assert token["request_id"] == request["request_id"] != request["gateway_request_id"]
+    (allowed,) = _told(project, "oauth-dev-bearer", registered.client_id)
+    assert (allowed["event"], allowed["grant_id"]) == ("authorizer.allowed", issued["access_token"][4:12])
+    assert allowed["request_id"]
+    trail = json.loads(stage.manage("audit", "--client", registered.client_id, "--json"))
+    assert [record["event"] for record in trail] == ["client.registered"]
+
+
+def _told(project: Checkout, function: str, client_id: str) -> list[dict[str, Any]]:
+    """Return the events in a function's log that are about a client, once they are there."""
+    logs = project.client("logs")
+    for _ in range(50):
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+        lines = [line for event in found for line in event["message"].splitlines()]
+        told = [json.loads(line) for line in lines if client_id in line]
+        if told and (function != "oauth-dev" or told[-1]["event"] == "request"):
+            return told
+        time.sleep(0.2)
+    raise AssertionError(f"the log of {function} has nothing about {client_id}")
+
+
 class Caller(threading.Thread):
     """An application that never rests."""
 

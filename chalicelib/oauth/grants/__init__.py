@@ -1,5 +1,7 @@
 """The token endpoint (RFC 6749 section 3.2): one module for each grant type."""
 
+from chalicelib.catalogue import TOKEN_ISSUED, TOKEN_REPEATED
+from chalicelib.journal import tell
 from chalicelib.oauth import client_authentication
 from chalicelib.oauth.client_authentication import Presented
 from chalicelib.oauth.errors import UnauthorizedClient, UnsupportedGrantType
@@ -33,4 +35,13 @@ def token_request(presented: Presented, parameters: Parameters) -> TokenResponse
         raise UnsupportedGrantType(f"The grant types are: {', '.join(GRANT_TYPES)}.")
     if grant_type not in client.grant_types:
         raise UnauthorizedClient("The client is not registered for this grant type.")
-    return exchange(client, parameters)
+    response = exchange(client, parameters)
+    tell(
+        TOKEN_REPEATED if response.is_repeated else TOKEN_ISSUED,
+        grant_type=grant_type,
+        client_id=client.client_id,
+        grant_id=response.grant_id,
+        user_id=response.user_id,
+        scope=response.scope,
+    )
+    return response

@@ -3,6 +3,7 @@
 import hmac
 
 from chalicelib import clock
+from chalicelib.catalogue import CODE_REPLAYED
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
 from chalicelib.oauth import credentials, pkce, tokens
@@ -10,7 +11,7 @@ from chalicelib.oauth.credentials import Kind
 from chalicelib.oauth.errors import InvalidGrant
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.tokens import TokenResponse
-from chalicelib.oauth.transition import transition
+from chalicelib.oauth.transition import Theft, transition
 
 _INVALID = "The code is invalid, expired, or was issued to another client."
 
@@ -33,7 +34,7 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
     if grant_id is None:
         raise InvalidGrant(_INVALID)
 
-    def redeem(grant: Grant) -> TokenResponse | InvalidGrant:
+    def redeem(grant: Grant) -> TokenResponse | Theft:
         issued = grant.authorization_code
         if (
             issued is None
@@ -48,7 +49,8 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
         pkce.verify(issued.code_challenge, code_verifier)
         if issued.redeemed_at is not None:
             tokens.revoke(grant, "authorization code replayed")
-            return InvalidGrant("The code was used before. All tokens that it yielded are revoked.")
+            error = InvalidGrant("The code was used before. All tokens that it yielded are revoked.")
+            return Theft(CODE_REPLAYED, error)
         if issued.expires_at <= clock.now():
             raise InvalidGrant(_INVALID)
         issued.redeemed_at = clock.now()
@@ -66,4 +68,5 @@ def _issue(grant: Grant, client: Client) -> TokenResponse:
         expires_in=issued.expires_at - issued.issued_at,
         scope=issued.scope,
         refresh_token=tokens.start_refresh_token(grant) if refreshable else None,
+        user_id=grant.user_id,
     )

@@ -4,6 +4,7 @@ import hmac
 from functools import partial
 
 from chalicelib import clock
+from chalicelib.catalogue import DEVICE_CODE_REPLAYED
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
 from chalicelib.oauth import credentials, tokens
@@ -18,7 +19,7 @@ from chalicelib.oauth.errors import (
 )
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.tokens import TokenResponse
-from chalicelib.oauth.transition import Unchanged, transition
+from chalicelib.oauth.transition import Theft, Unchanged, transition
 from chalicelib.settings import settings
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -51,7 +52,7 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
     if grant_id is None:
         raise InvalidGrant(_INVALID)
 
-    def poll(grant: Grant) -> TokenResponse | Unchanged[TokenResponse] | OAuthError:
+    def poll(grant: Grant) -> TokenResponse | Unchanged[TokenResponse] | Theft | OAuthError:
         issued = grant.device_code
         if (
             issued is None
@@ -93,21 +94,25 @@ def _redeem(grant: Grant, client: Client, device_code: str) -> TokenResponse:
     if grant.refreshable and "refresh_token" in client.grant_types:
         derive = partial(credentials.successor, Kind.REFRESH_TOKEN, device_code, issued.seed)
         refresh_token = tokens.start_refresh_token(grant, derive)
-    return TokenResponse(access_token, added.expires_at - now, added.scope, refresh_token)
+    return TokenResponse(access_token, added.expires_at - now, added.scope, refresh_token, grant.user_id)
 
 
-def _poll_again(grant: Grant, device_code: str) -> Unchanged[TokenResponse] | InvalidGrant:
+def _poll_again(grant: Grant, device_code: str) -> Unchanged[TokenResponse] | Theft:
     if grant.revoked_at is not None:
         raise InvalidGrant("The authorization was revoked.")
     refresh_token = _refresh_token(grant, device_code)
     if not _may_retry(grant, refresh_token):
         tokens.revoke(grant, "device code replayed")
-        return InvalidGrant("The device_code was used before. All tokens that it yielded are revoked.")
+        error = InvalidGrant("The device_code was used before. All tokens that it yielded are revoked.")
+        return Theft(DEVICE_CODE_REPLAYED, error)
     access_token = _access_token(grant, device_code)
     added = tokens.find_access_token(grant, access_token)
     if added is None:
         raise InvalidGrant("The device_code was used before, and what it yielded is revoked.")
-    return Unchanged(TokenResponse(access_token, added.expires_at - clock.now(), added.scope, refresh_token))
+    left = added.expires_at - clock.now()
+    return Unchanged(
+        TokenResponse(access_token, left, added.scope, refresh_token, grant.user_id, is_repeated=True)
+    )
 
 
 def _may_retry(grant: Grant, refresh_token: str | None) -> bool:

@@ -3,6 +3,7 @@
 import hmac
 
 from chalicelib import clock
+from chalicelib.catalogue import REFRESH_REUSED
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant, RefreshToken
 from chalicelib.oauth import credentials, scopes, tokens
@@ -10,7 +11,7 @@ from chalicelib.oauth.credentials import Kind
 from chalicelib.oauth.errors import InvalidGrant, InvalidScope
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.tokens import TokenResponse
-from chalicelib.oauth.transition import Unchanged, transition
+from chalicelib.oauth.transition import Theft, Unchanged, transition
 from chalicelib.settings import settings
 
 _INVALID = "The refresh token is invalid, expired, or was issued to another client."
@@ -35,7 +36,7 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
     if grant_id is None:
         raise InvalidGrant(_INVALID)
 
-    def rotate(grant: Grant) -> TokenResponse | Unchanged[TokenResponse] | InvalidGrant:
+    def rotate(grant: Grant) -> TokenResponse | Unchanged[TokenResponse] | Theft:
         state = _state(grant, client, token)
         narrowed = _narrowed(scope, grant)
         if credentials.matches(token, state.hash):
@@ -45,7 +46,10 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
         if _may_retry(state, token):
             return Unchanged(_answer_again(grant, token, narrowed))
         tokens.revoke(grant, "refresh token reused")
-        return InvalidGrant("The refresh token was used before. All tokens of the authorization are revoked.")
+        error = InvalidGrant(
+            "The refresh token was used before. All tokens of the authorization are revoked."
+        )
+        return Theft(REFRESH_REUSED, error)
 
     return transition(grant_id, rotate)
 
@@ -79,7 +83,7 @@ def _rotate(grant: Grant, token: str, scope: str) -> TokenResponse:
     grant.expires_at = max(grant.expires_at, state.expires_at)
     access_token = credentials.successor(Kind.ACCESS_TOKEN, token, state.seed, state.tag_key)
     issued = tokens.add_access_token(grant, access_token, scope)
-    return TokenResponse(access_token, issued.expires_at - now, scope, refresh_token)
+    return TokenResponse(access_token, issued.expires_at - now, scope, refresh_token, grant.user_id)
 
 
 def _may_retry(state: RefreshToken, token: str) -> bool:
@@ -99,4 +103,5 @@ def _answer_again(grant: Grant, token: str, scope: str) -> TokenResponse:
     if not set(issued.scope.split(" ")) <= set(scope.split(" ")):
         raise InvalidScope("The refresh token was used a moment ago, for a wider scope.")
     refresh_token = credentials.successor(Kind.REFRESH_TOKEN, token, state.seed, state.tag_key)
-    return TokenResponse(access_token, issued.expires_at - clock.now(), issued.scope, refresh_token)
+    left = issued.expires_at - clock.now()
+    return TokenResponse(access_token, left, issued.scope, refresh_token, grant.user_id, is_repeated=True)

@@ -1,0 +1,39 @@
+"""What surrounds every request: what its events have in common, and the line that ends it."""
+
+import time
+from collections.abc import Callable
+
+from chalice import Blueprint, Response
+from chalice.app import Request
+
+from chalicelib import logs
+from chalicelib.catalogue import REQUEST
+from chalicelib.endpoints import http
+from chalicelib.journal import tell
+
+blueprint = Blueprint(__name__)
+
+
+@blueprint.middleware("http")
+def tell_of_the_request(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    """Tell how a request went, be it answered by a view, by Chalice, or not as it should."""
+    began = time.perf_counter()
+    gateway_request_id = str(request.context.get("requestId", ""))
+    request_id = getattr(request.lambda_context, "aws_request_id", None) or gateway_request_id
+    invocation = logs.begin(request_id=request_id, source_ip=http.source_ip(request))
+    status = 500
+    try:
+        response = get_response(request)
+        status = response.status_code
+        return response
+    finally:
+        tell(
+            REQUEST,
+            endpoint=f"{request.method} {request.context.get('resourcePath')}",
+            status=status,
+            duration_ms=round((time.perf_counter() - began) * 1000, 1),
+            dynamodb_requests=invocation.dynamodb_requests,
+            gateway_request_id=gateway_request_id,
+            failed=int(status >= 500),
+        )
+        logs.end()

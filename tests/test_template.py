@@ -204,7 +204,7 @@ def test_gateways_of_this_account_alone_may_call_the_authorizer_of_any_api(resou
     permission = resources["AuthorizerPermission"]["Properties"]
     arn = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:*/authorizers/*"
     assert permission == {
-        "FunctionName": {"Fn::GetAtt": ["Authorizer", "Arn"]},
+        "FunctionName": {"Ref": "Authorizer.Alias"},
         "Action": "lambda:InvokeFunction",
         "Principal": "apigateway.amazonaws.com",
         "SourceAccount": {"Ref": "AWS::AccountId"},
@@ -213,7 +213,7 @@ def test_gateways_of_this_account_alone_may_call_the_authorizer_of_any_api(resou
 
 
 def test_other_stacks_find_the_authorizer(package: Path, resources: dict[str, Any]) -> None:
-    arn = {"Fn::GetAtt": ["Authorizer", "Arn"]}
+    arn = {"Ref": "Authorizer.Alias"}
     parameter = resources["AuthorizerArnParameter"]["Properties"]
     assert (parameter["Name"], parameter["Value"]) == ("/oauth/prod/authorizer-arn", arn)
     outputs = json.loads((package / "sam.json").read_text())["Outputs"]

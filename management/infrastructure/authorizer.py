@@ -18,13 +18,13 @@ def resources(stage: StageSettings) -> dict[str, Any]:
                 "Name": parameter(stage),
                 "Description": "The Lambda authorizer for any API of this account",
                 "Type": "String",
-                "Value": functions.arn("authorizer", stage),
+                "Value": functions.arn("authorizer"),
             },
         },
         "AuthorizerPermission": {
             "Type": "AWS::Lambda::Permission",
             "Properties": {
-                "FunctionName": functions.arn("authorizer", stage),
+                "FunctionName": functions.arn("authorizer"),
                 "Action": "lambda:InvokeFunction",
                 "Principal": "apigateway.amazonaws.com",
                 "SourceAccount": {"Ref": "AWS::AccountId"},

@@ -8,7 +8,11 @@ from management.infrastructure.policies import FUNCTIONS
 from management.stage_settings import StageError, StageSettings
 
 ALIAS = "live"
-"""What the version of a function is called of which instances are always warm."""
+"""What the version of a function is called that answers.
+
+Code and environment of a function change one after the other. A version has both, and the alias
+goes from one to the next at once, while the requests that the old one has are answered by it.
+"""
 
 LAYER_FILE = "layer.zip"
 
@@ -36,22 +40,22 @@ def resources(stage: StageSettings) -> dict[str, Any]:
             "Properties": {
                 "FunctionName": stage.function_name(function),
                 **_environment(stage),
+                "AutoPublishAlias": ALIAS,
+                # A changed setting makes a new version too, or it would never take effect.
+                "AutoPublishAliasAllProperties": True,
                 **_kept_warm(function, stage),
             },
         }
         merged[log_group] = _log_group(stage.log_group(function), stage)
-    for function in stage.provisioned_concurrency:
-        merged[f"{FUNCTIONS[function]}AliasInvokePermission"] = _gateway_may_invoke_alias(function)
+        merged[f"{function_id}AliasInvokePermission"] = _gateway_may_invoke_alias(function)
     for function in SIGNERS:
         merged[FUNCTIONS[function]]["Properties"]["Layers"] = [{"Ref": "SignaturesLayer"}]
     return merged | {"SignaturesLayer": _layer(stage)}
 
 
-def arn(function: str, stage: StageSettings) -> dict[str, Any]:
-    """Return what to invoke: the function, or the version of it that is kept warm."""
-    if function in stage.provisioned_concurrency:
-        return {"Ref": f"{FUNCTIONS[function]}.Alias"}
-    return {"Fn::GetAtt": [FUNCTIONS[function], "Arn"]}
+def arn(function: str) -> dict[str, Any]:
+    """Return what to invoke: the version that answers."""
+    return {"Ref": f"{FUNCTIONS[function]}.Alias"}
 
 
 def _environment(stage: StageSettings) -> dict[str, Any]:
@@ -63,16 +67,11 @@ def _kept_warm(function: str, stage: StageSettings) -> dict[str, Any]:
     instances = stage.provisioned_concurrency.get(function)
     if instances is None:
         return {}
-    return {
-        "AutoPublishAlias": ALIAS,
-        # A changed setting makes a new version too, or it would never take effect.
-        "AutoPublishAliasAllProperties": True,
-        "ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": instances},
-    }
+    return {"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": instances}}
 
 
 def _gateway_may_invoke_alias(function: str) -> dict[str, Any]:
-    """Allow it beside what Chalice allows, which a running deployment needs until the next one is live."""
+    """Allow it beside what Chalice allows, which is to invoke the function without a version."""
     return {
         "Type": "AWS::Lambda::Permission",
         "Properties": {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.authorizer.challenges import ACCESS_DENIED, UNAUTHORIZED, Challenge
-from management.infrastructure.policies import FUNCTIONS
+from management.infrastructure import functions
 from management.infrastructure.throttling import method_settings
 from management.stage_settings import StageSettings
 
@@ -106,9 +106,8 @@ def resources(stage: StageSettings) -> dict[str, Any]:
             ]
         },
         "TracingEnabled": stage.xray,
+        "DefinitionBody": _definition(),
     }
-    if stage.provisioned_concurrency:
-        properties["DefinitionBody"] = _warm_definition(stage)
     return {
         "RestAPI": {"Properties": properties},
         "AccessLog": {
@@ -136,23 +135,21 @@ def _gateway_response(refusal: Refusal) -> dict[str, Any]:
     }
 
 
-def _warm_definition(stage: StageSettings) -> dict[str, Any]:
-    """Send requests to the versions that are kept warm. Chalice knows of none, and names the functions."""
+def _definition() -> dict[str, Any]:
+    """Send requests to the versions that answer. Chalice knows of none, and names the functions."""
     from app import app
 
-    definition: dict[str, Any] = {}
-    if "api_handler" in stage.provisioned_concurrency:
-        integration = {"x-amazon-apigateway-integration": {"uri": _invocation("api_handler")}}
-        definition["paths"] = {
+    integration = {"x-amazon-apigateway-integration": {"uri": _invocation("api_handler")}}
+    authorizer = {"authorizerUri": _invocation("bearer")}
+    return {
+        "paths": {
             path: {method.lower(): integration for method in methods} for path, methods in app.routes.items()
-        }
-    if "bearer" in stage.provisioned_concurrency:
-        authorizer = {"authorizerUri": _invocation("bearer")}
-        definition["securityDefinitions"] = {"bearer": {"x-amazon-apigateway-authorizer": authorizer}}
-    return definition
+        },
+        "securityDefinitions": {"bearer": {"x-amazon-apigateway-authorizer": authorizer}},
+    }
 
 
 def _invocation(function: str) -> dict[str, Any]:
     path = "lambda:path/2015-03-31/functions/${Alias}/invocations"
     uri = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:{path}"
-    return {"Fn::Sub": [uri, {"Alias": {"Ref": f"{FUNCTIONS[function]}.Alias"}}]}
+    return {"Fn::Sub": [uri, {"Alias": functions.arn(function)}]}

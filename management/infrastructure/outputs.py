@@ -11,11 +11,11 @@ def outputs(stage: StageSettings) -> dict[str, Any]:
     told: dict[str, Any] = {
         "BearerArn": {
             "Description": "The authorizer of this app's own routes",
-            "Value": functions.arn("bearer", stage),
+            "Value": functions.arn("bearer"),
         },
         "AuthorizerArn": {
             "Description": f"The authorizer of other APIs, also in {authorizer.parameter(stage)}",
-            "Value": functions.arn("authorizer", stage),
+            "Value": functions.arn("authorizer"),
         },
     }
     if stage.domain_name:

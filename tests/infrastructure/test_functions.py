@@ -10,8 +10,12 @@ from management.infrastructure.policies import policy
 from management.stage_settings import StageError, StageSettings
 from tests.infrastructure.conftest import CONFIG, Packaged
 
-FUNCTIONS = {"APIHandler": "oauth-dev", "Bearer": "oauth-dev-bearer"}
-ROLES = ("ApiHandlerRole", "BearerRole")
+FUNCTIONS = {
+    "APIHandler": "oauth-dev",
+    "Bearer": "oauth-dev-bearer",
+    "Authorizer": "oauth-dev-authorizer",
+}
+ROLES = ("ApiHandlerRole", "BearerRole", "AuthorizerRole")
 
 
 def actions(resources: dict[str, Any], role: str) -> set[str]:
@@ -103,31 +107,35 @@ def uris(resources: dict[str, Any]) -> dict[str, str]:
     return {"APIHandler": integration, "Bearer": json.dumps(authorizer["authorizerUri"])}
 
 
-@pytest.mark.parametrize(
-    "warm",
-    [{"api_handler": 2}, {"bearer": 3}, {"api_handler": 2, "bearer": 3}],
-    ids=["api", "bearer", "both"],
-)
-def test_warm_instances_are_the_ones_that_are_asked(packaged: Packaged, warm: dict[str, int]) -> None:
-    template = packaged("dev", deployment={"provisioned_concurrency": warm})
+def test_requests_go_to_the_version_that_answers(packaged: Packaged) -> None:
+    template = packaged("dev")
     resources = template["Resources"]
-    for function, name in {"APIHandler": "api_handler", "Bearer": "bearer"}.items():
+    for function, uri in uris(resources).items():
+        assert f'"Ref": "{function}.Alias"' in uri
+    for function in FUNCTIONS:
         properties = resources[function]["Properties"]
-        alias = f"{function}.Alias"
-        assert ("AutoPublishAlias" in properties) is (name in warm)
-        assert (f'"Ref": "{alias}"' in uris(resources)[function]) is (name in warm)
-        assert (f"{function}AliasInvokePermission" in resources) is (name in warm)
-        if name in warm:
-            concurrency = {"ProvisionedConcurrentExecutions": warm[name]}
-            assert properties["ProvisionedConcurrencyConfig"] == concurrency
-            permission = resources[f"{function}AliasInvokePermission"]["Properties"]
-            assert permission["FunctionName"] == {"Ref": alias}
-    bearer = {"Ref": "Bearer.Alias"} if "bearer" in warm else {"Fn::GetAtt": ["Bearer", "Arn"]}
-    assert template["Outputs"]["BearerArn"]["Value"] == bearer
+        assert properties["AutoPublishAlias"] == "live"
+        assert properties["AutoPublishAliasAllProperties"] is True
+        assert "ProvisionedConcurrencyConfig" not in properties
+        permission = resources[f"{function}AliasInvokePermission"]["Properties"]
+        assert permission["FunctionName"] == {"Ref": f"{function}.Alias"}
+    assert template["Outputs"]["BearerArn"]["Value"] == {"Ref": "Bearer.Alias"}
+    for where in ("FunctionName", "Value"):
+        told = [resource["Properties"].get(where) for resource in resources.values()]
+        assert {"Ref": "Authorizer.Alias"} in told
+
+
+def test_as_many_instances_are_kept_warm_as_the_stage_says(packaged: Packaged) -> None:
+    warm = {"api_handler": 2, "bearer": 3}
+    resources = packaged("dev", deployment={"provisioned_concurrency": warm})["Resources"]
+    for function, count in {"APIHandler": 2, "Bearer": 3}.items():
+        concurrency = {"ProvisionedConcurrentExecutions": count}
+        assert resources[function]["Properties"]["ProvisionedConcurrencyConfig"] == concurrency
+    assert "ProvisionedConcurrencyConfig" not in resources["Authorizer"]["Properties"]
 
 
 def test_a_preflight_request_is_answered_without_a_function_all_the_same(packaged: Packaged) -> None:
-    template = packaged("dev", deployment={"provisioned_concurrency": {"api_handler": 1}})
+    template = packaged("dev")
     paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     mocks = [methods["options"] for methods in paths.values() if "options" in methods]
     assert mocks

@@ -32,7 +32,6 @@ READ_ONLY = {
     "template policies",
     "template scope-rules",  # Writes files, and no stage.
     "template resources",
-    "template scope-rules",
     "user export",
     "user list",
 }

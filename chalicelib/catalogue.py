@@ -253,5 +253,11 @@ CLIENTS_IMPORTED = Event(
     "clients.imported", "Applications were imported", ("count", "replaced"), audited=True
 )
 TABLES_CREATED = Event("tables.created", "Tables were created", ("tables",), audited=True)
+STAGE_EXPORTED = Event(
+    "stage.exported", "A stage was written to a file", ("count", "table_prefix", "sha256"), audited=True
+)
+STAGE_IMPORTED = Event(
+    "stage.imported", "A stage was read from a file", ("count", "table_prefix", "sha256"), audited=True
+)
 
 EVENTS = {event.name: event for event in list(globals().values()) if isinstance(event, Event)}

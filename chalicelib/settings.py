@@ -21,6 +21,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 """An e-mail address that mail is sent to: what `<input type="email">` takes (HTML 4.10.5.1.5)."""
 
+TABLE_PREFIX, TABLE_PREFIX_EXPECTED = r"[A-Za-z0-9_.-]{1,200}", "1 to 200 letters, digits, '_', '.' or '-'"
+
 _SENDER = r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*"
 
 DEFAULT_SCOPE_RULES: Mapping[str, str] = MappingProxyType(
@@ -64,9 +66,7 @@ def _secret(pattern: str, expected: str) -> str:
 class Settings:
     """What can be set. Lifetimes are in seconds."""
 
-    table_prefix: str = _text(
-        "oauth-local", r"[A-Za-z0-9_.-]{1,200}", "1 to 200 letters, digits, '_', '.' or '-'"
-    )
+    table_prefix: str = _text("oauth-local", TABLE_PREFIX, TABLE_PREFIX_EXPECTED)
     """The tables are named `<table_prefix>-clients`, `-users`, `-grants`, `-sessions` and `-audit`."""
 
     dynamodb_endpoint: str = _text("", r"(https?://\S+)?", "a URL, or nothing for AWS itself")

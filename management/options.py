@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from chalicelib.settings import TABLE_PREFIX, TABLE_PREFIX_EXPECTED, settings
+from management.infrastructure.tables import TABLES
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -40,3 +43,21 @@ def confirmed(question: str) -> Callable[[Command], Command]:
     return click.option(
         "--yes", is_flag=True, expose_value=False, callback=ask, help="Do not ask at the terminal."
     )
+
+
+def table_prefix_option(
+    help_text: str, name: str = "--table-prefix", **more: Any
+) -> Callable[[Command], Command]:
+    """Take the prefix of tables: by default that of the stage."""
+
+    def check(ctx: click.Context, param: click.Parameter, prefix: str | None) -> str:
+        if prefix is not None and not re.fullmatch(TABLE_PREFIX, prefix):
+            raise click.BadParameter(f"expected {TABLE_PREFIX_EXPECTED}")
+        return prefix or settings.table_prefix
+
+    return click.option(name, callback=check, metavar="PREFIX", help=help_text, **more)
+
+
+def tables_option(help_text: str) -> Callable[[Command], Command]:
+    """Take the names of tables, without their prefix: by default all."""
+    return click.option("--table", "tables", multiple=True, type=click.Choice(list(TABLES)), help=help_text)

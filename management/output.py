@@ -15,14 +15,14 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def show(record: Mapping[str, Any], as_json: bool) -> None:
-    """Print one record."""
+def show(record: Mapping[str, Any], as_json: bool, *, err: bool = False) -> None:
+    """Print one record; on standard error if standard output has something else."""
     if as_json:
-        click.echo(json.dumps(record, indent=2))
+        click.echo(json.dumps(record, indent=2), err=err)
         return
     width = max(map(len, record))
     for name, value in record.items():
-        click.echo(f"{name:<{width}}  {_text(value)}")
+        click.echo(f"{name:<{width}}  {_text(value)}", err=err)
 
 
 def show_all(records: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:

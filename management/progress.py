@@ -52,17 +52,18 @@ class Interruption:
     ) -> None:
         self._restore()
 
-    def check(self, done: str) -> None:
+    def check(self, done: str, again: str = AGAIN) -> None:
         """Stop here if it came.
 
         Args:
             done: how far this is.
+            again: what is to be done next.
 
         Raises:
             Interrupted: it came.
         """
         if self._came.is_set():
-            raise Interrupted(f"{done}. {AGAIN}", self._number)
+            raise Interrupted(f"{done}. {again}", self._number)
 
     def wait(self, seconds: float) -> None:
         """Sleep, until it comes."""

@@ -370,7 +370,7 @@ class Deployment:
                     {name: value for name, value in row.items() if name != "last_used_at"}
                     for row in _onlooker().scan(TableName=model.Meta.table_name)["Items"]
                 ),
-                key=str,
+                key=lambda row: json.dumps(row, sort_keys=True),
             )
             for kind, model in TABLES.items()
             if model is not AuditRecord

@@ -127,6 +127,8 @@ TOLD_IN_OTHER_TESTS = {
     "accounts.imported",  # tests/management/test_audit.py, as all that only operators do
     "clients.imported",
     "tables.created",
+    "stage.exported",
+    "stage.imported",
     "account.removed",
     "password.not_upgraded",  # tests/accounts/test_foreign_hashes.py
     "upstream.refused",  # tests/pages/test_upstream.py

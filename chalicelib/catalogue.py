@@ -51,9 +51,9 @@ FAILURE = ("exception", "code", "traceback")
 REQUEST = Event(
     "request",
     "A request was answered; the last line of each",
-    ("endpoint", "status", "duration_ms", "dynamodb_requests", "gateway_request_id", "failed"),
+    ("endpoint", "group", "status", "duration_ms", "dynamodb_requests", "gateway_request_id", "failed"),
     metrics=(
-        Metric("Latency", "Endpoint", of="endpoint", value="duration_ms", unit="Milliseconds"),
+        Metric("Latency", "Endpoint", of="group", value="duration_ms", unit="Milliseconds"),
         Metric("ServerErrors", value="failed"),
     ),
 )

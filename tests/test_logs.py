@@ -119,6 +119,7 @@ def test_each_request_ends_with_a_line_whoever_answers_it(
     assert told["event"] == "request"
     assert (told["endpoint"], told["status"]) == (f"{method} {path}", status)
     assert told["Latency"] == told["duration_ms"] >= 0
+    assert told["Endpoint"] == (path if path.startswith("/oauth2/") else "other")
     assert told["ServerErrors"] == (status == 500)
 
 

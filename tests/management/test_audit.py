@@ -29,9 +29,9 @@ READ_ONLY = {
     "package",
     "status",
     "tables status",
-    "template policies",
-    "template scope-rules",  # Writes files, and no stage.
+    "template policies",  # Writes files, and no stage.
     "template resources",
+    "template scope-rules",
     "user export",
     "user list",
 }

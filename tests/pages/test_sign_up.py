@@ -413,7 +413,7 @@ def test_no_mail_no_code(
     assert_error_page(answer, 503)
     assert int(answer.headers["retry-after"]) > 0
     assert codes(deployment) == []
-    assert log.event("mail.failed")["reason"] == "NotADirectoryError"
+    assert log.event("mail.failed")["reason"] == "FileExistsError"
     assert NEW not in log.text
 
 

@@ -187,10 +187,10 @@ class LibraryHandler(logging.Handler):
     """Writes what libraries log in the form of our own lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record. It never fails."""
+        """Write a record, without what was put into its message: nobody knows what that is."""
         fields: dict[str, Any] = {
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": record.msg if isinstance(record.msg, str) else type(record.msg).__name__,
             "level": record.levelname,
         }
         if record.exc_info and record.exc_info[1]:

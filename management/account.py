@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from management.output import say
@@ -26,7 +27,9 @@ class Account:
 
     def client(self, service: str) -> Any:
         """Return a client for a service."""
-        return self._session.client(service)
+        # Else S3 is named without its region, which not all regions understand.
+        config = Config(signature_version="s3v4") if service == "s3" else None
+        return self._session.client(service, config=config)
 
     def stack(self, name: str) -> Stack:
         """Return a stack, whether it is there or not."""

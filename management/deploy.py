@@ -6,7 +6,7 @@ the same uploads nothing, and a stack that fails goes back to code that is still
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,10 @@ from typing import Any
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from management import packaging
+from management import adoption, packaging
 from management.account import Account, Store
 from management.infrastructure import logging_role
 from management.infrastructure.functions import LAYER_FILE
-from management.infrastructure.tables import TABLES
-from management.infrastructure.tables import resources as table_resources
 from management.output import json_option, say
 from management.packaging import Package, PackagingError
 from management.stack import Change, Plan, Stack, StackError
@@ -70,9 +68,8 @@ def deploy(ctx: click.Context, planned: bool, bucket: str | None, as_json: bool)
         store = account.store(bucket or f"{settings.app_name}-deployments-{account.id}-{account.region}")
         url = _upload(built, store, settings)
         stack = account.stack(settings.stack_name)
-        parameters = {"AccessLogs": json.dumps(may_have_access_logs(account, planned=planned))}
         changed = _adopt(account, stack, store, settings, planned) and _change(
-            stack, url, settings, parameters, planned
+            account, stack, url, settings, planned
         )
         if changed and settings.is_prod:
             stack.protect(protected=True)
@@ -119,54 +116,35 @@ def _put_template(store: Store, template: Mapping[str, Any], settings: StageSett
 
 
 def _adopt(account: Account, stack: Stack, store: Store, settings: StageSettings, planned: bool) -> bool:
-    """Take over the tables of an earlier deployment, if there are some and no stack has them.
+    """Take over what is there of an earlier deployment, if no stack has it.
 
     Returns:
         Whether to go on.
     """
     if stack.status not in (None, "REVIEW_IN_PROGRESS"):
         return True
-    present = (
-        account.client("dynamodb").get_paginator("list_tables").paginate().build_full_result()["TableNames"]
-    )
-    names = {model.Meta.table_name for model in TABLES.values()}
-    tables = {
-        logical_id: table
-        for logical_id, table in table_resources(settings).items()
-        if table["Properties"]["TableName"] in names & set(present)
-    }
-    if not tables:
+    found = adoption.orphans(account, settings)
+    if not found:
         return True
-    say(f"There are tables of an earlier deployment: {', '.join(sorted(names & set(present)))}")
-    for table in tables.values():
-        _note_stream(account, table["Properties"])
-    # A resource can be taken over only with a policy that says what becomes of it.
-    imported = [
-        {
-            "ResourceType": table["Type"],
-            "LogicalResourceId": logical_id,
-            "ResourceIdentifier": {"TableName": table["Properties"]["TableName"]},
-        }
-        for logical_id, table in tables.items()
-    ]
     # Tags are the business of the next change: an import may change nothing.
-    plan = stack.plan(_put_template(store, {"Resources": tables}, settings), {}, imported)
-    return plan is None or _execute(plan, planned, "IMPORT")
+    url = _put_template(store, {"Resources": found}, settings)
+    plan = stack.plan(url, {}, adoption.to_import(found))
+    return plan is None or _execute(plan, planned, operation="IMPORT")
 
 
-def _note_stream(account: Account, table: dict[str, Any]) -> None:
-    """Say of a table that it has a stream, if it has: the next change could not give it a second one."""
-    found = account.client("dynamodb").describe_table(TableName=table["TableName"])["Table"]
-    stream = found.get("StreamSpecification", {})
-    if stream.get("StreamEnabled"):
-        table["StreamSpecification"] = {"StreamViewType": stream["StreamViewType"]}
+def _change(account: Account, stack: Stack, url: str, settings: StageSettings, planned: bool) -> bool:
+    """Let CloudFormation change what has changed. A plan has access logs; who agrees to it, to their role."""
+    logged = planned or may_have_access_logs(account)
+    plan = stack.plan(url, _tags(settings), parameters={"AccessLogs": json.dumps(logged)})
+    if plan is None:
+        say("Nothing has changed")
+        return True
+    return _execute(plan, planned, first=lambda: logging_role.allow_logging(account))
 
 
-def may_have_access_logs(account: Account, *, planned: bool) -> bool:
-    """Tell whether API Gateway may write logs in this account and region; let it, unless this is a plan."""
+def may_have_access_logs(account: Account) -> bool:
+    """Let API Gateway write logs in this account and region; tell whether it may."""
     try:
-        if planned:
-            return logging_role.may_log(account)
         logging_role.allow_logging(account)
     except ClientError as error:
         say(f"Without access logs: API Gateway has no role to write them, and may not be given one: {error}")
@@ -174,20 +152,19 @@ def may_have_access_logs(account: Account, *, planned: bool) -> bool:
     return True
 
 
-def _change(
-    stack: Stack, url: str, settings: StageSettings, parameters: Mapping[str, str], planned: bool
+def _execute(
+    plan: Plan, planned: bool, *, first: Callable[[], None] = lambda: None, operation: str = ""
 ) -> bool:
-    plan = stack.plan(url, _tags(settings), parameters=parameters)
-    if plan is None:
-        say("Nothing has changed")
-        return True
-    return _execute(plan, planned)
+    """Do what is planned, if somebody who wanted to be asked agrees. Return whether it was done.
 
-
-def _execute(plan: Plan, planned: bool, operation: str = "") -> bool:
-    """Do what is planned, if somebody who wanted to be asked agrees. Return whether it was done."""
+    Args:
+        plan: the change set.
+        planned: whether to show it, and to ask.
+        first: is done before it, if somebody was asked.
+        operation: as `Plan.execute` has it.
+    """
     changes = plan.changes()
-    lost = [change.logical_id for change in changes if change.kind == "AWS::DynamoDB::Table" and change.loses]
+    lost = [change.logical_id for change in changes if change.kind == adoption.TABLE and change.loses]
     if planned:
         for change in changes:
             say(_line(change))
@@ -195,6 +172,7 @@ def _execute(plan: Plan, planned: bool, operation: str = "") -> bool:
             plan.discard()
             say("Nothing was changed")
             return False
+        first()
     elif lost:
         plan.discard()
         raise StackError(

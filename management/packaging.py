@@ -29,6 +29,7 @@ from chalice.deploy.packager import LambdaDeploymentPackager
 
 from management import infrastructure
 from management.infrastructure.functions import LAYER_FILE
+from management.infrastructure.policies import FUNCTIONS
 from management.stage_settings import StageSettings
 
 ROOT = Path(__file__).parent.parent
@@ -261,3 +262,21 @@ def _write_template(stage: StageSettings, package: Package) -> None:
         chalices.LambdaDeploymentPackager = original
     built.unlink()
     merged.unlink()
+    _describe_versions(stage, package)
+
+
+def _describe_versions(stage: StageSettings, package: Package) -> None:
+    """Put into the description of each function what SAM does not see of it.
+
+    SAM publishes a version when a function's own properties change. It does not look into a layer;
+    and of some properties, which no version has, Lambda does not see that there is one to publish.
+    """
+    template = json.loads(package.template.read_text(encoding="utf-8"))
+    layer = hashlib.sha256(package.layer.read_bytes()).hexdigest()
+    for function in FUNCTIONS.values():
+        properties = template["Resources"][function]["Properties"]
+        unseen = [properties.get(name) for name in ("ReservedConcurrentExecutions", "Tags")]
+        made_of = json.dumps([*unseen, layer if "Layers" in properties else None], sort_keys=True)
+        digest = hashlib.sha256(made_of.encode()).hexdigest()[:12]
+        properties["Description"] = f"{stage.stack_name} {digest}"
+    package.template.write_text(json.dumps(template, indent=2), encoding="utf-8")

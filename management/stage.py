@@ -23,6 +23,11 @@ def stages() -> dict[str, Any]:
     return dict(config()["stages"])
 
 
+def is_prod(stage: str) -> bool:
+    """Tell whether a stage's tables stay, whatever happens: `prod`, and `prod-<region>` and the like."""
+    return stage == "prod" or stage.startswith("prod-")
+
+
 def app_name() -> str:
     """Return the name that Chalice gives the functions."""
     return str(config()["app_name"])

@@ -102,7 +102,7 @@ class StageSettings:
     @property
     def is_prod(self) -> bool:
         """Whether the tables stay, whatever happens to the rest."""
-        return self.name == "prod"
+        return stages.is_prod(self.name)
 
     @property
     def is_watched(self) -> bool:

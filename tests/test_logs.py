@@ -80,6 +80,7 @@ def test_an_exception_is_told_without_what_it_says_or_sees(log: Log) -> None:
         "fail",
     ]
     assert "hunter2" not in log.text
+    assert "opensesame" not in log.text
 
 
 def test_failing_storage_is_told_with_dynamodbs_code(deployment: Deployment, log: Log) -> None:
@@ -199,12 +200,19 @@ def test_a_library_that_warns_is_told_in_the_same_form(log: Log, monkeypatch: py
     try:
         raise ValueError("hunter2")
     except ValueError:
-        logging.getLogger("urllib3").exception("gave\nup")
+        logging.getLogger("urllib3").exception("gave\nup: %s", "opensesame")
     logging.captureWarnings(False)
     told = log.event("library")
-    assert (told["level"], told["logger"], told["message"]) == ("ERROR", "urllib3", "gave\nup")
+    assert (told["level"], told["logger"], told["message"]) == ("ERROR", "urllib3", "gave\nup: %s")
     assert told["exception"] == "builtins.ValueError"
     assert "hunter2" not in log.text
+
+
+def test_what_a_library_cannot_say_is_no_error_of_ours(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logs.LibraryHandler()])
+    logging.getLogger("urllib3").warning("%d retries of %s", "no number")  # noqa: PLE1206
+    logging.getLogger("urllib3").warning(ValueError("hunter2"))
+    assert [line["message"] for line in log.events("library")] == ["%d retries of %s", "ValueError"]
 
 
 def test_in_lambda_its_own_handler_says_nothing_besides() -> None:

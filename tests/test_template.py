@@ -207,7 +207,6 @@ def test_gateways_of_this_account_alone_may_call_the_authorizer_of_any_api(resou
         "FunctionName": {"Ref": "Authorizer.Alias"},
         "Action": "lambda:InvokeFunction",
         "Principal": "apigateway.amazonaws.com",
-        "SourceAccount": {"Ref": "AWS::AccountId"},
         "SourceArn": {"Fn::Sub": arn},
     }
 

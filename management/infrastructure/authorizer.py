@@ -27,7 +27,6 @@ def resources(stage: StageSettings) -> dict[str, Any]:
                 "FunctionName": functions.arn("authorizer"),
                 "Action": "lambda:InvokeFunction",
                 "Principal": "apigateway.amazonaws.com",
-                "SourceAccount": {"Ref": "AWS::AccountId"},
                 "SourceArn": {"Fn::Sub": _AUTHORIZERS},
             },
         },

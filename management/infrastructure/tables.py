@@ -9,6 +9,7 @@ from chalicelib.models.grant import Grant
 from chalicelib.models.session import SessionRow
 from chalicelib.models.table import TTL_ATTRIBUTE, Table
 from chalicelib.models.user import UserGrant, UserRow
+from management import stage as stages
 from management.infrastructure.names import logical_id
 from management.stage_settings import StageSettings
 
@@ -37,7 +38,7 @@ def table_definition(model: type[Table], stage: str = "") -> dict[str, Any]:
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": schema["attribute_definitions"],
         "KeySchema": _keys(schema["key_schema"]),
-        "DeletionProtectionEnabled": stage == "prod",
+        "DeletionProtectionEnabled": stages.is_prod(stage),
     }
     indexes = [
         {

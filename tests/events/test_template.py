@@ -11,9 +11,9 @@ import moto
 import pytest
 
 from chalicelib.events import publisher
-from management import deploy, infrastructure
+from management import adoption, infrastructure
 from management.account import Account
-from management.infrastructure import events, tables
+from management.infrastructure import events
 from management.infrastructure.tables import TABLES, table_definition
 from management.stage_settings import StageError, StageSettings
 
@@ -161,9 +161,10 @@ def test_tables_that_stayed_are_taken_over_with_the_streams_that_they_have() -> 
                 stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
                 definition["StreamSpecification"] = stream
             boto3.client("dynamodb").create_table(**definition)
-        taken_over = tables.resources(StageSettings.of("prod"))
-        for name in ("GrantsTable", "UsersTable"):
-            deploy._note_stream(Account(), taken_over[name]["Properties"])
+        taken_over = adoption.orphans(Account(), replace(StageSettings.of("prod"), event_bus="platform"))
+        silent = adoption.orphans(Account(), StageSettings.of("prod"))
     declared = resources()["GrantsTable"]["Properties"]["StreamSpecification"]
     assert taken_over["GrantsTable"]["Properties"]["StreamSpecification"] == declared
     assert "StreamSpecification" not in taken_over["UsersTable"]["Properties"]
+    # One that belongs to a replica of a global table cannot be turned off: it is not ours then.
+    assert "StreamSpecification" not in silent["GrantsTable"]["Properties"]

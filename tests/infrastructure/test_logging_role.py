@@ -94,17 +94,10 @@ def test_a_role_that_is_never_taken_is_told(gateway: Gateway, monkeypatch: pytes
         logging_role.allow_logging(InEurope(gateway))
 
 
-def test_a_plan_gives_no_role(gateway: Gateway) -> None:
-    assert not may_have_access_logs(InEurope(gateway), planned=True)
-    assert (gateway.role, roles()) == ("", [])
-    assert may_have_access_logs(InEurope(gateway), planned=False)
-    assert may_have_access_logs(InEurope(gateway), planned=True)
-
-
 def test_who_may_not_give_the_role_deploys_without_access_logs(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "No."}}, "GetAccount")
     monkeypatch.setattr(gateway, "get_account", mock.Mock(side_effect=denied))
-    assert not may_have_access_logs(InEurope(gateway), planned=False)
+    assert not may_have_access_logs(InEurope(gateway))
     assert "Without access logs" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -165,6 +166,31 @@ def test_the_template_names_the_code_and_the_layer(package: Package) -> None:
     assert resources["SignaturesLayer"]["Properties"]["ContentUri"] == "./layer.zip"
     assert "Layers" in resources["APIHandler"]["Properties"]
     assert "Layers" not in resources["Bearer"]["Properties"]
+
+
+def descriptions(package: Package) -> dict[str, str]:
+    resources = json.loads(package.template.read_text())["Resources"]
+    return {name: resources[name]["Properties"]["Description"] for name in ("APIHandler", "Bearer")}
+
+
+def test_what_sam_does_not_see_of_a_function_makes_a_new_version_all_the_same(
+    package: Package, tmp_path: Path
+) -> None:
+    """It looks neither into a layer, nor at what a version does not have."""
+    changed = Package(Path(shutil.copytree(package.folder, tmp_path / "changed")))
+    packaging._describe_versions(StageSettings.of("dev"), changed)
+    before = descriptions(package)
+    assert descriptions(changed) == before
+    changed.layer.write_bytes(b"another")
+    packaging._describe_versions(StageSettings.of("dev"), changed)
+    patched = descriptions(changed)
+    assert patched["APIHandler"] != before["APIHandler"]
+    assert patched["Bearer"] == before["Bearer"]
+    template = json.loads(changed.template.read_text())
+    template["Resources"]["Bearer"]["Properties"]["ReservedConcurrentExecutions"] = 5
+    changed.template.write_text(json.dumps(template))
+    packaging._describe_versions(StageSettings.of("dev"), changed)
+    assert descriptions(changed)["Bearer"] != before["Bearer"]
 
 
 def test_arm64_gets_libraries_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ VENV = ROOT / "build" / "ministack-venv"
 LOG = ROOT / "build" / f"ministack-{os.getpid()}.log"
 START_SECONDS = 60
 RACE_SECONDS = 600
-ROUNDS = int(os.environ.get("RACE_ROUNDS", "200"))
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "75"))
 FEWER_ROUNDS = -(-ROUNDS // 5)
 """For races of whole flows, in each round of which there are many more requests."""
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from chalicelib import logs
 from chalicelib.models.grant import Grant, client_shard
 from chalicelib.models.user import UserGrant
 from chalicelib.oauth import credentials
@@ -93,4 +94,6 @@ def look(tokens: Iterable[str]) -> dict[str, object]:
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
-    print(json.dumps(fill(int(arguments[0])) if command == "fill" else look(arguments)))
+    with logs.handed_to(lambda *_: None):
+        outcome = fill(int(arguments[0])) if command == "fill" else look(arguments)
+    print(json.dumps(outcome))

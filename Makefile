@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAGE ?= dev
 
-.PHONY: run test lint deploy destroy package screenshots clean
+.PHONY: run test lint bench bench-quick deploy destroy package screenshots clean
 
 run: $(VENV)/installed
 	@exec $(BIN)/python run.py
@@ -16,6 +16,14 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# How fast and how cheap it is, beside other servers, which are installed in build/bench: writes bench/report.md.
+bench: $(VENV)/installed
+	$(BIN)/python -m bench
+
+# Counts, and rough ratios, in about a minute and without a network. Fails if one is far from what is claimed.
+bench-quick: $(VENV)/installed
+	$(BIN)/python -m bench --quick
 
 # Every page, in light and dark, on a phone and on a desktop, in build/screenshots.
 screenshots: $(VENV)/installed

@@ -1,0 +1,78 @@
+"""Measures all sections and writes the report: `python -m bench [--quick] [section ...]`."""
+
+import importlib
+import json
+import pkgutil
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bench import sections
+from bench.report import Claim, Section, table
+
+FOLDER = Path(__file__).parent
+
+ORDER = ("round_trips", "cpu", "cold_start", "memory", "load", "scale", "cost")
+"""The sections, as the report has them. `cost` reads what the others found."""
+
+
+@click.command()
+@click.option(
+    "--quick", is_flag=True, help="Counts and rough ratios alone, in about a minute; writes no report."
+)
+@click.argument("names", nargs=-1, metavar="[SECTION]...")
+def main(quick: bool, names: Sequence[str]) -> None:
+    """Measure, and exit with 1 if --quick finds that something is far from what is claimed."""
+    found: dict[str, Section] = {}
+    available = {module.name for module in pkgutil.iter_modules(sections.__path__)}
+    for name in names or [name for name in ORDER if name in available]:
+        started = time.monotonic()
+        module = importlib.import_module(f"bench.sections.{name}")
+        found[name] = module.measure(quick, found)
+        click.echo(f"{name}: {time.monotonic() - started:.0f} s", err=True)
+        for claim in found[name].claims:
+            click.echo(f"  {_line(claim)}", err=True)
+    claims = [claim for section in found.values() for claim in section.claims]
+    if not quick and not names:
+        _write(found, claims)
+    if quick and not all(claim.holds for claim in claims):
+        sys.exit(1)
+
+
+def _line(claim: Claim) -> str:
+    verdict = "ok    " if claim.holds else "MISSED"
+    return f"{verdict} {claim.name}: {claim.value:.3g} {claim.unit} (at most {claim.at_most:.3g})"
+
+
+def _write(found: dict[str, Section], claims: Sequence[Claim]) -> None:
+    from bench import charts
+
+    summary = table(
+        ("claim", "measured", "at most", "", "why not"),
+        [
+            (c.name, c.value, c.at_most, "holds" if c.holds else "missed", c.because if not c.holds else "")
+            for c in claims
+        ],
+    )
+    parts = [
+        "# Report",
+        f"Python {platform.python_version()} on {platform.machine()}, {time.strftime('%Y-%m-%d')}. "
+        "Made by `make bench`.",
+        summary,
+    ]
+    for section in found.values():
+        parts += [f"## {section.title}", section.text.strip()]
+        parts += [f"![{chart.title}](charts/{chart.file})" for chart in section.charts]
+        for chart in section.charts:
+            charts.draw(chart, FOLDER / "charts")
+    (FOLDER / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    numbers = {name: section.data for name, section in found.items()}
+    (FOLDER / "report.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Authlib's authorization server on Flask and SQLAlchemy, after its documentation."""

@@ -112,7 +112,7 @@ TOKEN_REPEATED = Event(
     "token.repeated", "A client that saw no answer was told it again", ("grant_type", "scope", *GRANT)
 )
 TOKEN_REVOKED = Event("token.revoked", "An application ended an access token", GRANT)
-GRANT_REVOKED = Event("grant.revoked", "An application ended a grant", GRANT, audited=True)
+GRANT_REVOKED = Event("grant.revoked", "An application ended a grant", GRANT)
 CODE_REPLAYED = Event(
     "code.replayed", "An authorization code came twice; its grant is revoked", GRANT, WARNING, SECURITY, True
 )

@@ -35,7 +35,8 @@ SHOWN_PROBLEMS = 20
     type=click.Choice(["fail", "skip", "replace"]),
     default="fail",
     show_default=True,
-    help="What to do with rows that are there. `replace` does not bring back what has ended there since.",
+    help="What to do with rows that are there. `replace` keeps applications, accounts and grants that were "
+    "written since (another `revision`), later consents, all sessions and the audit trail.",
 )
 @click.option("--dry-run", is_flag=True, help="Check all of it, and write nothing.")
 @click.option("--forget-consents", is_flag=True, help="Leave out what users agreed to: they are asked anew.")
@@ -71,6 +72,7 @@ class _Check:
         self._reader, self._index, self._target = reader, index, target
         self._forget_consents = forget_consents
         self._over: Counter[str] = Counter()
+        self._kept: Counter[str] = Counter()
         self._problems: list[str] = []
 
     def run(self, interruption: Interruption) -> None:
@@ -100,7 +102,7 @@ class _Check:
             self._problems.append(f"line {line}: what belongs to it is another's, in line {taken}")
         for chunk in _chunks(self._index.missing()):
             rows = [(line, kind, stage_rows.read(kind, item)) for line, kind, item in chunk]
-            self._problems += self._target.problems(rows)
+            self._problems += self._target.problems(self._target.compare(rows))
 
     def wanted(self) -> Iterator[Numbered]:
         """Yield the rows to write; first those that were missing, which others must not be without."""
@@ -118,6 +120,7 @@ class _Check:
             "consents_forgotten": self._over["consent"],
             "left_out": dict(self._index.left_out),
             "added": dict(Counter(added)),
+            "kept": dict(self._kept),
             "sha256": self._reader.sha256,
         }
 
@@ -134,7 +137,13 @@ class _Check:
                 read.append((line, kind, row))
             except (BadRow, Duplicate) as error:
                 self._problems.append(f"line {line}: {error}")
-        self._problems += self._target.problems(read)
+        compared = self._target.compare(read)
+        self._problems += self._target.problems(compared)
+        for line, row, there in compared:
+            outcome = self._target.outcome(row, there)
+            self._index.relate(line, row, there if outcome in ("skipped", "kept") else None)
+            if outcome == "kept":
+                self._kept[stage_rows.name(row)] += 1
 
     def _passed_over(self, row: Table) -> str | None:
         if stage_rows.is_over(row):
@@ -145,7 +154,7 @@ class _Check:
 def _write(
     rows: Iterable[Numbered], total: int, target: Target, interruption: Interruption
 ) -> dict[str, int]:
-    outcomes = Counter({"imported": 0, "replaced": 0, "skipped": 0, "kept": 0})
+    outcomes: Counter[str] = Counter()
     chunks = _chunks(rows)
     with progress(total, "rows imported") as so_far, ThreadPoolExecutor(aws.THREADS) as pool:
         try:
@@ -160,7 +169,7 @@ def _write(
             if isinstance(error, BadFile):
                 raise click.ClickException(f"the file has changed: {error}") from None
             raise
-    return dict(outcomes)
+    return {outcome: outcomes[outcome] for outcome in ("imported", "replaced", "skipped")}
 
 
 def _chunks(rows: Iterable[Numbered]) -> Iterator[list[Numbered]]:

@@ -67,8 +67,22 @@ class Index:
         if there:
             raise Duplicate(f"it has the key of the row in line {there[0]}")
         execute("INSERT INTO rows VALUES (?, ?, ?)", (line, stage_rows.name(row), key))
-        for fact in stage_rows.facts(row):
+
+    def relate(self, line: int, row: Table, staying: Table | None) -> None:
+        """Note what a row tells, and what it needs.
+
+        Args:
+            line: where it is.
+            row: which.
+            staying: what is there in its place, and stays. What that tells counts then; if it is
+                something else, what it needs is beside it already.
+        """
+        execute = self._database.execute
+        told = list(stage_rows.facts(staying or row))
+        for fact in told:
             execute("INSERT INTO facts VALUES (?, ?)", (fact, line))
+        if told != list(stage_rows.facts(row)):
+            return
         for need in stage_rows.needs(row):
             if need.table not in self._tables:
                 continue

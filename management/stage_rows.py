@@ -10,7 +10,7 @@ from chalicelib.models.audit import AuditRecord
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
 from chalicelib.models.session import SessionRow, UserCode
-from chalicelib.models.table import TTL_ATTRIBUTE, Table
+from chalicelib.models.table import TTL_ATTRIBUTE, Row, Table
 from chalicelib.models.user import (
     Account,
     Consent,
@@ -204,16 +204,17 @@ def claimed(there: Table, row: Table) -> str | None:
 
 
 def outlasts(there: Table, row: Table) -> bool:
-    """Whether a row must not be replaced: what ended, was disabled or went on there stays so."""
+    """Whether a row must not be replaced, since it may be what has become of the other one.
+
+    Each of our writes gives an application, an account or a grant another `revision`. Of two
+    revisions nothing tells the newer one, nor what was changed on purpose: a secret that leaked,
+    an operator's rights, a refresh token. So the row stays that is in use.
+    """
     match there, row:
-        case Grant(), Grant():
-            ended = there.revoked_at is not None and row.revoked_at is None
-            return bool(ended or (there.last_issued_at or 0) > (row.last_issued_at or 0))
-        case Account(), Account():
-            return bool(there.epoch > row.epoch)  # A new password, disabled, unlinked.
-        case Client(), Client():
-            disabled = there.disabled_at is not None and row.disabled_at is None
-            return bool(disabled or (there.consents_since or 0) > (row.consents_since or 0))
+        case ((SessionRow() | AuditRecord()), _):
+            return True
+        case Row(), Row():
+            return bool(there.revision != row.revision)
         case Consent(), Consent():
             return bool(there.granted_at > row.granted_at)
-    return isinstance(there, SessionRow | AuditRecord)
+    return False

@@ -30,6 +30,9 @@ Numbered = tuple[int, str, Item]
 Read = tuple[int, str, Table]
 """The same, as its model has it."""
 
+Compared = tuple[int, Table, Table | None]
+"""A row, with its line in the file, and what is there in its place."""
+
 
 class Target:
     """The tables under a prefix, and what is to be done with rows that are there."""
@@ -50,11 +53,14 @@ class Target:
                     f"there is no table {name}; deploy the stage first, or `manage.py tables create`"
                 ) from None
 
-    def problems(self, rows: Sequence[Read]) -> Iterator[str]:
-        """Yield what keeps rows from being imported: at most 100 at once."""
+    def compare(self, rows: Sequence[Read]) -> list[Compared]:
+        """Read what is there in the place of rows: at most 100 at once."""
         there = self._find(stage_rows.key(kind, row) for _, kind, row in rows)
-        for line, kind, row in rows:
-            found = there.get(stage_rows.key(kind, row))
+        return [(line, row, there.get(stage_rows.key(kind, row))) for line, kind, row in rows]
+
+    def problems(self, compared: Iterable[Compared]) -> Iterator[str]:
+        """Yield what keeps rows from being imported."""
+        for line, row, found in compared:
             if found is None:
                 continue
             claimed = stage_rows.claimed(found, row)
@@ -80,13 +86,14 @@ class Target:
         outcomes: Counter[str] = Counter()
         pending = []
         for kind, item, row in read:
-            outcome = self._outcome(there.get(stage_rows.key(kind, row)), row)
+            outcome = self.outcome(row, there.get(stage_rows.key(kind, row)))
             outcomes[outcome] += 1
             if outcome in ("imported", "replaced"):
                 pending.append((kind, item))
         return pending, outcomes
 
-    def _outcome(self, there: Table | None, row: Table) -> str:
+    def outcome(self, row: Table, there: Table | None) -> str:
+        """Return what becomes of a row: `imported`, `replaced`; `skipped` or `kept`: what is there stays."""
         if there is None:
             return "imported"
         if self._if_exists == "skip":

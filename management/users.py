@@ -13,7 +13,7 @@ from chalicelib.accounts.accounts import InvalidAccount
 from chalicelib.accounts.passwords import UnacceptablePassword
 from chalicelib.catalogue import ACCOUNTS_IMPORTED
 from chalicelib.journal import tell
-from chalicelib.models.user import Account
+from chalicelib.models.user import Account, Identity
 from management import revoking, user_files
 from management.lookup import find_account
 from management.output import json_option, show, show_all, when
@@ -99,10 +99,13 @@ def unlink(email: str, as_json: bool) -> None:
     """Forget who a person is at the OpenID provider, sign them out, and revoke all that they granted.
 
     For an address that the provider gave to somebody else, or to the same person anew. Who signs in
-    there with the address next gets the account.
+    there with the address next gets the account. Run it again if the same person is still refused.
     """
     account = find_account(email)
+    was_linked = account.identity is not None
     revoked = identities.unlink(account)
+    if not was_linked:
+        _delete_leftovers(account)
     show(_record(account) | {"grants_revoked": revoked}, as_json)
 
 
@@ -175,6 +178,15 @@ def export(with_password_hashes: bool) -> None:
     """Print all accounts as JSON lines, for `user import`."""
     for account in sorted(Account.scan(consistent_read=True), key=lambda account: str(account.email)):
         click.echo(json.dumps(user_files.record(account, with_password_hash=with_password_hashes)))
+
+
+def _delete_leftovers(account: Account) -> None:
+    """Delete identities that lead to an account which names none, as tables from a backup may have them.
+
+    Backups get transactions row by row. Nobody can sign in by them, nor be linked anew.
+    """
+    for identity in Identity.scan(Identity.account_id == account.user_id, consistent_read=True):
+        identity.delete()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib import clock
-from chalicelib.accounts import accounts
+from chalicelib.accounts import accounts, identities
 from chalicelib.models.client import Client
 from chalicelib.models.grant import AccessToken, Grant
 from chalicelib.models.session import BrowserSession, MailedCode, SpentAssertion, Throttle
@@ -557,11 +557,9 @@ def test_an_import_that_was_interrupted_goes_on(
 
 def test_skip_leaves_what_is_there_and_replace_does_not(deployment: Deployment, app: App, move: Move) -> None:
     move.manager.text("export", move.file)
-    client = deployment.client(app)
-    client.client_name = "Renamed"
-    client.write()
+    Client(app.client_id).update([Client.client_name.set("Spoilt")])  # By none of our writes.
     assert move.arrive("--if-exists", "skip")["imported"] == 0
-    assert deployment.client(app).client_name == "Renamed"
+    assert deployment.client(app).client_name == "Spoilt"
     assert move.arrive("--if-exists", "replace")["replaced"] > 0
     assert deployment.client(app).client_name == "Example"
 
@@ -607,6 +605,37 @@ def ended_consents(deployment: Deployment, app: App) -> object:
     return lambda: deployment.client(app).consents_since
 
 
+def ended_operator(deployment: Deployment, app: App) -> object:
+    account = accounts.find_by_email(EMAIL)
+    assert account
+    accounts.set_operator(account, False)
+    return lambda: not Account.get(account.user_id, "account").is_operator
+
+
+def ended_secret(deployment: Deployment, app: App) -> object:
+    registration.rotate_secret(deployment.client(app))
+    return lambda: [secret.hash for secret in deployment.client(app).secrets]
+
+
+def ended_verification(deployment: Deployment, app: App) -> object:
+    registration.verify(deployment.client(app), False)
+    return lambda: deployment.client(app).verified_at is None
+
+
+def ended_redirect_uri(deployment: Deployment, app: App) -> object:
+    metadata = ClientMetadata(client_name="Example", redirect_uris=("https://new.example/",))
+    registration.update(deployment.client(app), metadata, keep_verified=True)
+    return lambda: deployment.client(app).redirect_uris
+
+
+def newer_refresh_token(deployment: Deployment, app: App) -> object:
+    """Trade a refresh token in the very second in which it was issued."""
+    grant = next(grant for grant in Grant.scan() if grant.refresh_token)
+    grant.refresh_token.seed = "newer"
+    grant.write()
+    return lambda: Grant.get(grant.grant_id).refresh_token.seed
+
+
 def newer_consent(deployment: Deployment, app: App) -> object:
     (consent,) = Consent.scan()
     consent.granted_at += 1
@@ -630,6 +659,11 @@ ENDED = [
     ended_password,
     ended_client,
     ended_consents,
+    ended_operator,
+    ended_secret,
+    ended_verification,
+    ended_redirect_uri,
+    newer_refresh_token,
 ]
 
 
@@ -638,12 +672,92 @@ def test_replacing_brings_nothing_back_that_has_ended(
     deployment: Deployment, app: App, move: Move, end: Callable[[Deployment, App], Any]
 ) -> None:
     deployment.tokens(app)
+    move.manager.text("user", "promote", EMAIL)
     move.manager.text("export", move.file)
     look = end(deployment, app)
     ended = look()
     assert ended
-    assert move.arrive("--if-exists", "replace")["kept"] >= 1
+    move.arrive("--if-exists", "replace")
     assert look() == ended
+
+
+def test_a_secret_that_leaked_opens_nothing_after_replacing(
+    deployment: Deployment, app: App, move: Move
+) -> None:
+    move.manager.text("export", move.file)
+    secret = registration.rotate_secret(deployment.client(app))
+    move.arrive("--if-exists", "replace")
+    assert app.exchange(deployment.code(app)).status == 401
+    rotated = App(app.client_id, secret, app.redirect_uri)
+    assert rotated.exchange(deployment.code(app)).status == 200
+
+
+def test_what_replacing_keeps_is_counted_beforehand(deployment: Deployment, app: App, move: Move) -> None:
+    move.manager.text("export", move.file)
+    registration.rotate_secret(deployment.client(app))
+    move.manager.text("user", "demote", EMAIL)
+    before = deployment.snapshot()
+    kept = {"account": 1, "client": 1, "audit": 2}
+    assert move.arrive("--if-exists", "replace", "--dry-run")["kept"] == kept
+    found = move.arrive("--if-exists", "replace")
+    assert (found["kept"], found["replaced"]) == (kept, found["rows"] - 4)
+    assert deployment.snapshot() == before
+
+
+ISSUER = "https://id.example"
+
+
+@pytest.mark.parametrize("if_exists", ["skip", "replace"])
+def test_who_was_unlinked_stays_so_and_can_be_linked_anew(
+    deployment: Deployment, move: Move, if_exists: str
+) -> None:
+    account = identities.account_of(ISSUER, "person", lambda: EMAIL)
+    move.manager.text("export", move.file)
+    move.manager.text("user", "unlink", EMAIL)
+    before = deployment.snapshot()
+    found = move.arrive("--if-exists", if_exists)
+    assert (found["left_out"], found["added"]) == ({"identity": 1}, {})
+    assert deployment.snapshot() == before
+    assert identities.account_of(ISSUER, "person", lambda: EMAIL).user_id == account.user_id
+
+
+@pytest.mark.parametrize("if_exists", ["skip", "replace"])
+def test_who_is_linked_to_somebody_else_by_now_stays_so(
+    deployment: Deployment, move: Move, if_exists: str
+) -> None:
+    identities.account_of(ISSUER, "former", lambda: EMAIL)
+    move.manager.text("export", move.file)
+    move.manager.text("user", "unlink", EMAIL)
+    identities.account_of(ISSUER, "next", lambda: EMAIL)
+    before = deployment.snapshot()
+    found = move.arrive("--if-exists", if_exists)
+    assert (found["left_out"], found["added"]) == ({"identity": 1}, {})
+    assert deployment.snapshot() == before
+
+
+@pytest.mark.parametrize("if_exists", ["skip", "replace"])
+def test_who_owned_an_application_formerly_does_not_get_it_back(
+    deployment: Deployment, app: App, move: Move, if_exists: str
+) -> None:
+    account = accounts.find_by_email(EMAIL)
+    assert account
+    metadata = ClientMetadata(client_name="Of my own", redirect_uris=(app.redirect_uri,))
+    client, _ = registration.register(metadata, owner=account.user_id, verified=False)
+    move.manager.text("export", move.file)
+    client.owner = deployment.add_account("other@example.org").user_id
+    registration.store(client, former_owner=account.user_id)
+    before = deployment.snapshot()
+    assert move.arrive("--if-exists", if_exists)["left_out"] == {"application": 1}
+    assert deployment.snapshot() == before
+
+
+def test_an_identity_that_is_gone_is_put_back(deployment: Deployment, move: Move) -> None:
+    account = identities.account_of(ISSUER, "person", lambda: EMAIL)
+    move.manager.text("export", move.file)
+    before = deployment.snapshot()
+    Identity(account.identity, Identity.ITEM).delete()
+    assert move.arrive("--if-exists", "skip")["imported"] == 1
+    assert deployment.snapshot() == before
 
 
 def test_replacing_sets_back_no_grant_that_went_on(

@@ -7,6 +7,7 @@ import pytest
 
 from chalicelib.accounts import accounts, identities, passwords
 from chalicelib.accounts.identities import NotAllowed
+from chalicelib.models.user import Identity
 from tests.expect import assert_error
 from tests.harness import EMAIL, PASSWORD, App, Browser, Deployment, is_alive
 from tests.management.conftest import CommandLine
@@ -272,6 +273,20 @@ def test_unlink_lets_somebody_else_at_the_provider_have_the_account(
     assert not is_alive(token)
     found = identities.account_of("https://id.example", "next", lambda: EMAIL)
     assert found.user_id == account.user_id
+
+
+def test_unlink_mends_what_a_backup_tore_apart(manager: CommandLine, deployment: Deployment) -> None:
+    account = identities.account_of("https://id.example", "person", lambda: EMAIL)
+    others = identities.account_of("https://id.example", "other", lambda: "other@example.org")
+    key = account.identity
+    identities.unlink(account)
+    Identity(key, Identity.ITEM, account_id=account.user_id).save()
+    with pytest.raises(NotAllowed):
+        identities.account_of("https://id.example", "person", lambda: EMAIL)
+    manager.text("user", "unlink", EMAIL)
+    found = identities.account_of("https://id.example", "person", lambda: EMAIL)
+    assert found.user_id == account.user_id
+    assert identities.account_of("https://id.example", "other", lambda: "").user_id == others.user_id
 
 
 def test_unlink_needs_an_account(manager: CommandLine) -> None:

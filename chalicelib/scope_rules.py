@@ -28,13 +28,27 @@ MAX_STAGE_VARIABLE = 512
 MAX_ROUTES = 100
 """Methods and paths that the rules of an API name: each is one or two resources of a policy."""
 
-OTHER_SPELLINGS = ("*%*", "*//*", "*/./*", "*/../*", "*/.", "*/..", "*;*", "*\\*")
+_UNENCODED = ("*//*", "*/./*", "*/../*", "*/.", "*/..", "*;*", "*\\*", "*#*")
+
+ANY_OTHER_SPELLING = ("*%*", *_UNENCODED)
 """Paths that a backend may read as another path, as patterns of a policy."""
+
+OTHER_STRUCTURE = (
+    *_UNENCODED,
+    *("*%2e*", "*%2E*", "*%2f*", "*%2F*", "*%5c*", "*%5C*"),  # Dots, slashes, backslashes;
+    *("*%3b*", "*%3B*", "*%3f*", "*%3F*", "*%23*", "*%0*", "*%1*"),  # what ends a segment or a path;
+    *("*%25*", "*%%*", "*%?%*"),  # what is decoded twice: %252e, %%32e, %2%65;
+    *("*%u*", "*%U*", "*%c0*", "*%C0*", "*%c1*", "*%C1*"),  # ASCII, as some old backends read it.
+    *("*%e0%8*", "*%E0%8*", "*%f0%8*", "*%F0%8*"),
+)
+"""Those of them whose segments may be others than they seem. A letter that is encoded, as in
+`/maps/Z%C3%BCrich`, leaves the segments as they are."""
 
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 """One scope-token (RFC 6749 section 3.3)."""
 
 _RULE = re.compile(r"(\S+) (\S+)")
+_STAR_AND_HEX = re.compile(r"\*[0-9A-Fa-f]")
 _PATH = re.compile(r"/[A-Za-z0-9._~!&'()+,=:@/*-]*")
 
 
@@ -56,12 +70,18 @@ class Rule:
         return (self.path,) if self.path.endswith(("*", "/")) else (self.path, f"{self.path}/")
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join(map(_regex, self.paths)), re.DOTALL)
+    def opened(self) -> tuple[str, ...]:
+        """The paths that it can open, as patterns. `/maps/` goes to the route `/maps`, not to `/maps/*`."""
+        below = self.path.rstrip("*")
+        return (f"{below}?*",) if below.endswith("/") and below not in ("/", self.path) else self.paths
+
+    def opens(self, method: str, path: str) -> bool:
+        """Tell whether it lets a request pass, if its scopes are there."""
+        return method in self.methods and _any_of(self.opened).fullmatch(path) is not None
 
     def matches(self, method: str, path: str) -> bool:
         """Tell whether it is about a request."""
-        return method in self.methods and self._pattern.fullmatch(path) is not None
+        return method in self.methods and _any_of(self.paths).fullmatch(path) is not None
 
     def overlaps(self, other: "Rule") -> bool:
         """Tell whether there are requests that both are about."""
@@ -76,15 +96,33 @@ class Access:
 
     allowed: tuple[Rule, ...]
     refused: tuple[Rule, ...]
-    """Those that take something away from what is allowed. Then no other spelling of a path will do."""
+    """Those that take something away from what is allowed."""
+
+    @cached_property
+    def spellings(self) -> tuple[str, ...]:
+        """The spellings that will not do, as patterns: a backend may read what is refused in them.
+
+        Where the method alone decides, or whole paths are named, there is none.
+        """
+        if self.refused:
+            return ANY_OTHER_SPELLING
+        paths = [rule.path for rule in self.allowed if "*" in rule.path and rule.path != "/*"]
+        # The 61 of %61, which is an a, would do for `/*61`.
+        if any(_STAR_AND_HEX.search(path) for path in paths):
+            return ANY_OTHER_SPELLING
+        return OTHER_STRUCTURE if paths else ()
 
     def covers(self, method: str, path: str) -> bool:
         """Tell whether a request may pass."""
         return (
-            any(rule.matches(method, path) for rule in self.allowed)
+            any(rule.opens(method, path) for rule in self.allowed)
             and not any(rule.matches(method, path) for rule in self.refused)
-            and not (self.refused and _OTHER_SPELLING.fullmatch(path))
+            and not (self.spellings and self._is_other_spelling(path))
         )
+
+    def _is_other_spelling(self, path: str) -> bool:
+        # A ? is there only if API Gateway decoded the path. A policy cannot name it.
+        return "?" in path or _any_of(self.spellings).fullmatch(path) is not None
 
 
 @dataclass(frozen=True)
@@ -227,8 +265,13 @@ def _check_path(route: str, path: str) -> None:
         raise ScopeRulesError(f"{route!r}: leave out the last slash; the path is meant with and without it")
 
 
+@lru_cache(maxsize=256)
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_regex, patterns)), re.DOTALL)
+
+
 def _regex(pattern: str) -> str:
-    return ".*".join(map(re.escape, pattern.split("*")))
+    return re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -241,6 +284,3 @@ def _overlap(one: str, other: str) -> bool:
     return (head.startswith(other_head) or other_head.startswith(head)) and (
         tail.endswith(other_tail) or other_tail.endswith(tail)
     )
-
-
-_OTHER_SPELLING = re.compile("|".join(map(_regex, OTHER_SPELLINGS)), re.DOTALL)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from chalicelib.authorizer.decision import Decision, Unauthorized
-from chalicelib.scope_rules import OTHER_SPELLINGS, Access, Rule, ScopeRules, compiled
+from chalicelib.scope_rules import Access, ScopeRules, compiled
 from chalicelib.settings import settings
 
 _ARN = re.compile(r"(?P<stage>arn:[^/*?]+/[^/*?]+)/(?P<method>[^/*?]+)/(?P<path>.*)", re.DOTALL)
@@ -61,19 +61,27 @@ def policy(decision: Decision, access: Access, request: Request) -> dict[str, An
 
 
 def _statements(access: Access, stage: str) -> list[dict[str, Any]]:
+    """Return the policy. A method is never `*`, which would reach into the path.
+
+    IAM documents `?` as one character (not tried on AWS); were it none, `/maps/?*` would open nothing.
+    """
     if not access.allowed:
         # An empty list has been reported to let everything through (Chalice issue 1619).
         return [_statement("Deny", [f"{stage}/*"])]
-    statements = [_statement("Allow", _resources(access.allowed, stage))]
-    if access.refused:
-        refused = [*_resources(access.refused, stage), *(f"{stage}/{path}" for path in OTHER_SPELLINGS)]
+    allowed = [
+        f"{stage}/{method}{path}"
+        for rule in access.allowed
+        for method in rule.methods
+        for path in rule.opened
+    ]
+    refused = [
+        f"{stage}/{method}{path}" for rule in access.refused for method in rule.methods for path in rule.paths
+    ]
+    refused += [f"{stage}/{path}" for path in access.spellings]
+    statements = [_statement("Allow", allowed)]
+    if refused:
         statements.append(_statement("Deny", refused))
     return statements
-
-
-def _resources(rules: tuple[Rule, ...], stage: str) -> list[str]:
-    """Return what rules are about. A method is never `*`, which would reach into the path."""
-    return [f"{stage}/{method}{path}" for rule in rules for method in rule.methods for path in rule.paths]
 
 
 def _statement(effect: str, resources: list[str]) -> dict[str, Any]:

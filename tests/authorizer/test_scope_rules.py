@@ -2,7 +2,10 @@
 
 import json
 import re
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given
@@ -121,12 +124,103 @@ def test_another_spelling_gets_nobody_past_a_narrower_rule(path: str) -> None:
     assert not may("read", f"GET {path}", SECRET)
 
 
+OUTSIDE = [
+    "/maps/../admin/users",
+    "/maps/x/../../admin",
+    "/maps/%2e%2e/admin/users",
+    "/maps/%2E./admin/users",
+    "/maps/..%2fadmin",
+    "/maps/..%2Fadmin",
+    "/maps/..",
+    "/maps/..;/admin",
+    "/maps/..%3B/admin",
+    "/maps/..\\admin",
+    "/maps/..%5cadmin",
+    "/maps/..%5Cadmin",
+    "/maps/%252e%252e/admin",
+    "/maps/%%32e%%32e/admin",
+    "/maps/%2%65%2%65/admin",
+    "/maps/.%u002e/admin",
+    "/maps/.%c0%ae/admin",
+    "/maps/..%C0%AFadmin",
+    "/maps/..%e0%80%afadmin",
+    "/maps/..%3b/admin",
+    "/maps/.%U002e/admin",
+    "/maps/..%c1%9cadmin",
+    "/maps/..%C1%9Cadmin",
+    "/maps/..%E0%80%AFadmin",
+    "/maps/..%f0%80%80%afadmin",
+    "/maps/..%F0%80%80%AFadmin",
+    "/maps/.",
+    "/maps/./",
+    "/maps//",
+    "/maps/%2f",
+]
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+@pytest.mark.parametrize("others", [{}, {"GET /admin/*": "admin"}, {"* /*": "read admin"}])
+def test_another_spelling_gets_nobody_out_of_what_a_rule_opens(path: str, others: dict[str, str]) -> None:
+    assert not may("read", f"GET {path}", {"GET /maps/*": "read"} | others)
+
+
 @pytest.mark.parametrize(
-    "path", ["/maps/a%20map", "/maps/Z%C3%BCrich", "/maps/a@b", "/maps/.hidden", "/maps/"]
+    "path", ["/admin%00/open", "/admin%1a/open", "/admin%3f/open", "/admin%3F/open", "/admin%23/open"]
 )
-def test_who_is_refused_nothing_may_spell_as_they_like(path: str) -> None:
+def test_what_a_backend_may_cut_off_opens_nothing(path: str) -> None:
+    assert not may("", f"GET {path}", {"GET /*/open": ""})
+
+
+def test_what_api_gateway_has_decoded_opens_nothing() -> None:
+    """It does so for HTTP APIs, and cuts off a query there. No policy can name a question mark."""
+    rules = {"GET /*/open": ""}
+    assert not may("", "GET /admin#/open", rules)
+    assert not access("", rules).covers("GET", "/admin?/open")
+
+
+def test_half_an_encoded_letter_is_none() -> None:
+    """A backend that decodes `%61` reads `/a`, which no rule opens."""
+    assert not may("", "GET /%61", {"GET /*61": ""})
+    assert may("", "GET /x61", {"GET /*61": ""})
+
+
+@pytest.mark.parametrize("path", [*OUTSIDE, "/maps/", "/maps/Z%C3%BCrich", "/%61dmin"])
+def test_where_the_method_alone_decides_paths_are_spelt_as_one_likes(path: str) -> None:
+    rules = {"GET /*": "read", "HEAD /*": "read", "POST /*": "write"}
+    assert may("read", f"GET {path}", rules)
+    assert not may("read", f"POST {path}", rules)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/maps/a%20map",
+        "/maps/Z%C3%BCrich",
+        "/maps/%e2%82%ac",
+        "/maps/%E0%A4%85",
+        "/maps/%F0%9F%8D%8E",
+        "/maps/a%40b%2Cc",
+        "/maps/a@b",
+        "/maps/.hidden",
+        "/maps/..hidden/v1...2",
+    ],
+)
+def test_letters_may_be_encoded_where_nothing_is_taken_away(path: str) -> None:
     assert may("read admin", f"GET {path}", SECRET)
     assert may("read", f"GET {path}", {"GET /maps/*": "read", "POST /maps/*": "write"})
+
+
+def test_what_is_below_a_path_is_not_the_path_with_a_last_slash() -> None:
+    """API Gateway takes `/maps/` to the route `/maps`."""
+    assert not may("read", "GET /maps/", {"GET /maps/*": "read"})
+    assert not may("read", "GET /maps/", {"GET /maps/**": "read"})
+    assert not may("read", "GET /maps/", {"GET /maps/*": "read", "GET /maps": "admin"})
+    assert not may("read", "GET /maps/", {"GET /maps/*": "admin", "GET /maps": "read"})
+    assert may("read", "GET /maps/", {"GET /maps/*": "read", "GET /maps": "read"})
+    assert may("read", "GET /maps/1/", {"GET /maps/*": "read"})
+    assert not may("read", "GET /maps/", {"GET /*/*": "read"})
+    assert may("read", "GET /maps/1/", {"GET /*/*": "read"})
+    assert may("read", "GET /", {"GET /*": "read"})
 
 
 def test_case_counts_as_it_does_for_api_gateway() -> None:
@@ -144,33 +238,110 @@ def test_a_policy_names_what_it_takes_away_only_where_it_gives() -> None:
     assert [rule.path for rule in access("maps:read", MAPS).refused] == ["/maps/*/members"]
 
 
-PATTERNS = st.lists(st.sampled_from(["/a", "/b", "/ab", "/*", "/a*", "*/a"]), min_size=1, max_size=3).map(
-    lambda parts: re.sub(r"\*+", "*", "".join(part if part[0] == "/" else f"/{part}" for part in parts))
-)
+PATTERNS = st.lists(
+    st.sampled_from(["/a", "/b", "/ab", "/*", "/a*", "*/a", "/*1"]), min_size=1, max_size=3
+).map(lambda parts: re.sub(r"\*+", "*", "".join(part if part[0] == "/" else f"/{part}" for part in parts)))
+SCOPES = st.sampled_from(["", "r", "w", "r w"])
 RULES = st.dictionaries(
-    st.builds("{} {}".format, st.sampled_from(["GET", "POST", "*"]), PATTERNS),
-    st.sampled_from(["", "r", "w", "r w"]),
-    min_size=1,
-    max_size=6,
+    st.builds("{} {}".format, st.sampled_from(["GET", "POST", "*"]), PATTERNS), SCOPES, min_size=1, max_size=6
 )
-PATHS = st.lists(
-    st.sampled_from(["/a", "/b", "/ab", "/", "a", ".", "..", "%61", ";", "\\", "/.", "\n", "é"]), max_size=5
-).map(lambda parts: "/" + "".join(parts).lstrip("/"))
+
+
+def _paths(*parts: str) -> st.SearchStrategy[str]:
+    return st.lists(st.sampled_from(parts), max_size=6).map(lambda parts: "/" + "".join(parts).lstrip("/"))
+
+
+PLAIN = ("/a", "/b", "/ab", "/", "a", "1")
+PATHS = _paths(*PLAIN, ".", "..", "%61", ";", "\\", "/.", "\n", "é")
 
 
 @example({"GET /*": "", "GET /a": "w"}, "", "GET", "/a/")
 @example({"* /a": ""}, "", "GET", "/b/a")
-@given(RULES, st.sampled_from(["", "r", "w", "r w"]), st.sampled_from([*METHODS, "TRACE"]), PATHS)
+@example({"GET /a/*": ""}, "", "GET", "/a/")
+@given(RULES, SCOPES, st.sampled_from([*METHODS, "TRACE"]), PATHS)
 def test_the_policy_says_what_the_rules_say(
     rules: dict[str, str], scope: str, method: str, path: str
 ) -> None:
     answer = may(scope, f"{method} {path}", rules)
-    given_scopes = set(scope.split())
-    matching = [needed for rule, needed in rules.items() if _is_about(rule, method, path)]
-    satisfied = bool(matching) and all(set(needed.split()) <= given_scopes for needed in matching)
+    satisfied = _says(rules, scope, method, path)
     assert satisfied or not answer  # Never more than the rules say,
     if not re.search(r"[%;\\]|//|/\.{1,2}(/|$)", path):
         assert answer is satisfied  # and never less, in plain spelling.
+
+
+BELOW_A = {"GET /a/*": "r", "GET /b/*": "w"}
+
+
+@example(BELOW_A, "r", "GET", "/a/../b/a")
+@example(BELOW_A, "r", "GET", "/a/%2e%2e/b/a")
+@example(BELOW_A, "r", "GET", "/a/..%2fb/a")
+@example(BELOW_A, "r", "GET", "/a/%252e%252e/b/a")
+@example(BELOW_A, "r", "GET", "/a/%%32e./b/a")
+@example(BELOW_A, "r", "GET", "/a/%2%65./b/a")
+@example({"GET /*1": ""}, "", "GET", "/%61")
+@example({"GET /*/a": ""}, "", "GET", "/b%3f/a")
+@given(
+    RULES,
+    SCOPES,
+    st.sampled_from(["GET", "POST"]),
+    _paths(
+        *PLAIN,
+        *(".", "..", "/../", ";", "\\", "#", "%", "e", "f", "2e", "é"),
+        *(
+            "%61",
+            "%2e",
+            "%2E",
+            "%2f",
+            "%2F",
+            "%5c",
+            "%5C",
+            "%3b",
+            "%3f",
+            "%23",
+            "%25",
+            "%32",
+            "%65",
+            "%C3%BC",
+        ),
+    ),
+)
+def test_no_backend_reads_a_path_as_one_that_is_refused(
+    rules: dict[str, str], scope: str, method: str, path: str
+) -> None:
+    if may(scope, f"{method} {path}", rules):
+        for reading in _readings(path):
+            assert _says(rules, scope, method, reading), reading
+
+
+def _readings(path: str) -> Iterator[str]:
+    """Return what backends may make of a path: they decode it, twice too, and resolve its segments."""
+    for decoded in (path, unquote(path), unquote(unquote(path))):
+        for cut, backslash, parameters, slashes, dots in product((False, True), repeat=5):
+            read = re.split(r"[?#\0]", decoded)[0] if cut else decoded
+            read = read.replace("\\", "/") if backslash else read
+            read = re.sub(";[^/]*", "", read) if parameters else read
+            read = re.sub("/+", "/", read) if slashes else read
+            yield _resolved(read) if dots else read
+
+
+def _resolved(path: str) -> str:
+    segments: list[str] = []
+    for segment in path.split("/")[1:]:
+        if segment == "..":
+            segments = segments[:-1]
+        elif segment != ".":
+            segments.append(segment)
+    return "/" + "/".join(segments)
+
+
+def _says(rules: dict[str, str], scope: str, method: str, path: str) -> bool:
+    """Tell what the rules say, whatever the policy: of the path as it is, and of its route."""
+    given_scopes = set(scope.split())
+    route = path.removesuffix("/") or "/"
+    matching = [rule for rule in rules if _is_about(rule, method, path)]
+    return all(set(rules[rule].split()) <= given_scopes for rule in matching) and any(
+        _is_about(rule, method, route) for rule in matching
+    )
 
 
 def _is_about(rule: str, method: str, path: str) -> bool:
@@ -181,7 +352,7 @@ def _is_about(rule: str, method: str, path: str) -> bool:
     return re.fullmatch(re.escape(pattern).replace(r"\*", ".*") + end, path, re.DOTALL) is not None
 
 
-@given(RULES, st.sampled_from(["", "r", "w", "r w"]))
+@given(RULES, SCOPES)
 def test_a_further_rule_never_opens_what_another_one_closes(rules: dict[str, str], scope: str) -> None:
     narrowed = rules | {"* /a/*": "x"}
     for path in ("/a/b", "/a/", "/a/a/b"):

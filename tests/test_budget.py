@@ -66,9 +66,7 @@ def test_refreshing_takes_two_and_a_retry_one(deployment: Deployment, app: App) 
     assert requests == {"GetItem": 1}
 
 
-def test_revoking_takes_two_by_whichever_token(
-    deployment: Deployment, app: App
-) -> None:
+def test_revoking_takes_two_by_whichever_token(deployment: Deployment, app: App) -> None:
     tokens = deployment.tokens(app)
     with count_requests() as requests:
         assert app.post("/oauth2/revoke", token=tokens["access_token"]).status == 200

@@ -6,6 +6,7 @@ left out, libraries are bytecode alone, and our own modules are both source and 
 tracebacks show lines.
 """
 
+import gzip
 import hashlib
 import json
 import os
@@ -148,6 +149,7 @@ def _dependencies(architecture: str, runtime: str, say: Say) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
         _compile(made, keep_source=False)
+        _shorten(made / "function" / "botocore" / "data")
         try:
             made.rename(found)
         except OSError:  # Somebody else was faster.
@@ -190,6 +192,37 @@ def _shipped(installed: Path) -> Iterator[tuple[Path, str]]:
         name = path.relative_to(installed).as_posix()
         if path.is_file() and not left_out.match(name):
             yield path, name
+
+
+def _shorten(data: Path) -> None:
+    """Leave out of botocore's data what no request needs: making the first client reads and parses it all.
+
+    That is what describes operations and their members to people, and the endpoints of other services.
+    """
+    prefixes = set()
+    for packed in sorted(data.glob("*/*/service-2.json.gz")):
+        service = _undocumented(json.loads(gzip.decompress(packed.read_bytes())))
+        prefixes.add(service["metadata"]["endpointPrefix"])
+        packed.with_suffix("").write_text(json.dumps(service, separators=(",", ":")), encoding="utf-8")
+        packed.unlink()
+    endpoints = json.loads((data / "endpoints.json").read_bytes())
+    for partition in endpoints["partitions"]:
+        partition["services"] = {
+            name: service for name, service in partition["services"].items() if name in prefixes
+        }
+    (data / "endpoints.json").write_text(json.dumps(endpoints, separators=(",", ":")), encoding="utf-8")
+
+
+def _undocumented(described: Any) -> Any:
+    if isinstance(described, list):
+        return [_undocumented(one) for one in described]
+    if isinstance(described, dict):
+        return {
+            name: _undocumented(one)
+            for name, one in described.items()
+            if name != "documentation" or not isinstance(one, str)
+        }
+    return described
 
 
 def _copy_app(folder: Path) -> None:

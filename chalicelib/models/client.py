@@ -4,7 +4,7 @@ from typing import Any
 
 from pynamodb.attributes import BooleanAttribute, ListAttribute, MapAttribute, UnicodeAttribute
 
-from chalicelib.models.table import EpochSeconds, Row, table_name
+from chalicelib.models.table import EpochSeconds, Maps, Row, table_name
 
 
 class ClientSecret(MapAttribute[str, Any]):
@@ -36,7 +36,7 @@ class Client(Row):
     """The most that it may ask for, separated by spaces."""
     token_endpoint_auth_method = UnicodeAttribute(null=True)
     """As in RFC 7591 section 2; none at all: `client_secret_basic` and `client_secret_post` alike."""
-    secrets: ListAttribute[ClientSecret] = ListAttribute(of=ClientSecret, default=list)
+    secrets: Maps[ClientSecret] = Maps(of=ClientSecret, default=list)
     jwks = UnicodeAttribute(null=True)
     """The public keys of `private_key_jwt`, a JWK Set (RFC 7517) as JSON."""
     may_introspect = BooleanAttribute(default=False)

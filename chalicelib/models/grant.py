@@ -11,14 +11,13 @@ from typing import Any
 
 from pynamodb.attributes import (
     BooleanAttribute,
-    ListAttribute,
     MapAttribute,
     NumberAttribute,
     UnicodeAttribute,
 )
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 
-from chalicelib.models.table import EpochSeconds, Row, table_name
+from chalicelib.models.table import EpochSeconds, Maps, Row, table_name
 
 CLIENT_SHARDS = 16
 """A popular client's grants spread over so many partitions of the index by client."""
@@ -116,7 +115,7 @@ class Grant(Row):
     authorization_code = AuthorizationCode(null=True)
     device_code = DeviceCode(null=True)
     refresh_token = RefreshToken(null=True)
-    access_tokens: ListAttribute[AccessToken] = ListAttribute(of=AccessToken, default=list)
+    access_tokens: Maps[AccessToken] = Maps(of=AccessToken, default=list)
 
     by_client = GrantsByClient()
 

@@ -40,7 +40,7 @@ _OF_GRANT = re.compile(r"(oat_|oac_|ort_|odc_)[0-9A-Za-z]{36}")
 
 def random_text(length: int) -> str:
     """Return random letters and digits: 5.95 bits each."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+    return _written(secrets.randbelow(len(ALPHABET) ** length), length)
 
 
 def derived_id(key: str, name: str) -> str:
@@ -88,7 +88,11 @@ def _tagged(text: str, tag_key: str) -> str:
 
 def _keyed_text(key: str, message: str, length: int) -> str:
     """Return letters and digits that only who has the key can tell (HMAC-SHA256)."""
-    number = int.from_bytes(hmac.digest(key.encode(), message.encode(), "sha256"))
+    return _written(int.from_bytes(hmac.digest(key.encode(), message.encode(), "sha256")), length)
+
+
+def _written(number: int, length: int) -> str:
+    """Return the last digits of a number, in the base that has as many as there are letters and digits."""
     text = ""
     while len(text) < length:
         number, position = divmod(number, len(ALPHABET))

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import botocore
 import pytest
 
 from management import packaging
@@ -82,6 +83,13 @@ def test_libraries_are_bytecode_alone(function: Path, layer: Path) -> None:
         assert sources <= {"app.py", "chalicelib"}
 
 
+def test_a_function_makes_its_client_while_it_starts(function: Path) -> None:
+    """For Lambda gives it a whole processor only then."""
+    program = "import {module}; from chalicelib.models.table import dynamodb; print(bool(dynamodb._client))"
+    for module in ("app", "chalicelib.authorizer.bearer", "chalicelib.authorizer.gateway"):
+        assert run(program.format(module=module), function).strip() == "True"
+
+
 COMPILED = """
 from importlib.machinery import SourceFileLoader
 
@@ -132,6 +140,31 @@ def test_clients_can_be_made_for_all_services_that_are_called_and_no_other(funct
         "print(session.get_available_services())"
     )
     assert ast.literal_eval(run(program, function)) == sorted(called)
+
+
+ENDPOINTS = """
+import botocore.session
+session = botocore.session.get_session()
+print([
+    session.create_client(service, region_name=region).meta.endpoint_url
+    for service in {services!r}
+    for region in ("us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "mx-central-1")
+])
+"""
+
+
+def test_shortened_data_leads_to_the_same_endpoints(function: Path) -> None:
+    program = ENDPOINTS.format(services=packaging.BOTOCORE_SERVICES)
+    site_packages = Path(botocore.__file__).parents[1]
+    assert run(program, function) == run(program, site_packages)
+
+
+def test_no_description_is_left_that_only_people_read(function: Path) -> None:
+    models = list((function / "botocore" / "data").glob("*/*/service-2.json*"))
+    assert {model.parts[-3] for model in models} == set(packaging.BOTOCORE_SERVICES)
+    for model in models:
+        assert model.suffix == ".json"
+        assert '"documentation":"' not in model.read_text()
 
 
 def test_passwords_are_hashed_and_pages_rendered(function: Path) -> None:

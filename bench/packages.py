@@ -1,0 +1,61 @@
+"""The code of the functions, unpacked as on Lambda: as `make deploy` ships it, and as `chalice package`."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BUILD = ROOT / "build" / "bench"
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """Where a function finds what it imports."""
+
+    path: tuple[Path, ...]
+    zipped: int
+    """Bytes of the code that is uploaded, less layers."""
+
+
+def shipped() -> Unpacked:
+    """Return what `make deploy` ships."""
+    _run(sys.executable, "manage.py", "--stage", "dev", "package")
+    built = ROOT / "build" / "package"
+    code, layer = built / "deployment.zip", built / "layer.zip"
+    task, opt = _unpack(code, BUILD / "shipped"), _unpack(layer, BUILD / "shipped-layer")
+    return Unpacked((task, opt / "python"), code.stat().st_size)
+
+
+def plain() -> Unpacked:
+    """Return what `chalice package` ships. Its dependencies are the same until requirements.txt changes."""
+    made_of = (ROOT / "requirements.txt").read_bytes() + sys.version.encode()
+    folder = BUILD / f"plain-{hashlib.sha256(made_of).hexdigest()[:16]}"
+    code = folder / "deployment.zip"
+    if not code.exists():
+        _run(str(Path(sys.executable).with_name("chalice")), "package", "--stage", "dev", str(folder))
+    task = _unpack(code, BUILD / "plain")
+    shutil.rmtree(task / "chalicelib")
+    shutil.copytree(ROOT / "chalicelib", task / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "app.py", task / "app.py")
+    return Unpacked((task,), code.stat().st_size)
+
+
+def libraries() -> Unpacked:
+    """Return the libraries as pip installs them, with bytecode."""
+    return Unpacked(tuple(Path(folder) for folder in sys.path if folder.endswith("site-packages")), 0)
+
+
+def _unpack(code: Path, folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    zipfile.ZipFile(code).extractall(folder)
+    return folder
+
+
+def _run(*command: str) -> None:
+    environment = os.environ | {"AWS_DEFAULT_REGION": "us-east-1"}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=600)

@@ -28,6 +28,7 @@ WHY_ABOVE = (
     "a request by botocore costs a millisecond, and Chalice, the row and its condition in pynamodb, the "
     "token, the checks and two log lines a third of that together, however many requests there are"
 )
+WHY_A_PEER = "theirs looks into SQLite in its own process, ours sends a signed request over HTTP, or two"
 
 TEXT = """
 What a warm function computes. An event of API Gateway goes in at `app(event, context)` or at an
@@ -76,7 +77,7 @@ def measure(quick: bool, found: Mapping[str, Section]) -> Section:
     least = {name: min(times) / 1e6 for name, times in operations.items()}
     reports, absent = ([], []) if quick else _peers()
     claims += [
-        Claim(f"CPU of {name}, over {report.name}", least[name] / theirs, 1)
+        Claim(f"CPU of {name}, over {report.name}", least[name] / theirs, 1, because=WHY_A_PEER)
         for report in reports
         for name, peer_name in PEER_NAMES.items()
         if (theirs := report.operations[peer_name].cpu_ms)

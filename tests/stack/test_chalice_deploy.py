@@ -15,7 +15,11 @@ import pytest
 
 from tests.stack.checkout import Checkout, checkout
 
-FUNCTIONS = {"oauth-dev": "app.app", "oauth-dev-bearer": "chalicelib.authorizer.bearer.bearer"}
+FUNCTIONS = {
+    "oauth-dev": "app.app",
+    "oauth-dev-bearer": "chalicelib.authorizer.bearer.bearer",
+    "oauth-dev-authorizer": "chalicelib.authorizer.gateway.authorizer",
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +58,10 @@ def test_its_code_is_complete(deployed: Checkout, name: str) -> None:
     assert not any(name.startswith(("management/", "tests/")) for name in names)
 
 
-@pytest.mark.parametrize(("name", "file"), [("oauth-dev", "api-handler"), ("oauth-dev-bearer", "bearer")])
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("oauth-dev", "api-handler"), ("oauth-dev-bearer", "bearer"), ("oauth-dev-authorizer", "authorizer")],
+)
 def test_it_may_do_what_its_policy_file_says(deployed: Checkout, name: str, file: str) -> None:
     role = configuration(deployed, name)["Configuration"]["Role"].rpartition("/")[2]
     iam = deployed.client("iam")

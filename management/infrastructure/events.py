@@ -10,8 +10,9 @@ from typing import Any
 
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
+from management.infrastructure import functions
 from management.infrastructure.names import logical_id
-from management.infrastructure.policies import LOG_ACTIONS, TRACE_ACTIONS
+from management.infrastructure.policies import LOG_ACTIONS, TRACE_ACTIONS, exact_arn
 from management.stage_settings import StageSettings
 
 FUNCTION = "publisher"
@@ -68,10 +69,7 @@ def resources(stage: StageSettings) -> dict[str, Any]:
         **(bus if _is_ours(stage) else {}),
         "Publisher": _function(stage),
         "PublisherRole": _role(stage),
-        "PublisherLogGroup": {
-            "Type": "AWS::Logs::LogGroup",
-            "Properties": {"LogGroupName": _log_group(stage), "RetentionInDays": stage.log_retention_in_days},
-        },
+        "PublisherLogGroup": functions.log_group(stage.log_group(FUNCTION), stage),
         "PublisherDeadLetters": _dead_letters(stage),
     }
 
@@ -102,24 +100,18 @@ def dead_letter_queue(stage: StageSettings) -> str:
 def policy(stage: StageSettings) -> dict[str, Any]:
     """Return what the publisher may do: read two streams, and nothing of the tables."""
     streams = [_stream_arn(kind) for kind in FILTERS]
-    logs = (
-        f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{_log_group(stage)}:*"
-    )
+    logs = exact_arn("logs", f"log-group:{stage.log_group(FUNCTION)}:*")
     listed = [{"Fn::Sub": f"${{{logical_id(kind, 'Table')}.Arn}}/stream/*"} for kind in FILTERS]
     allowed: list[tuple[list[str], list[Any]]] = [
         (STREAM_ACTIONS, streams),
         (["dynamodb:ListStreams"], listed),
         (["events:PutEvents"], [_bus_arn(stage)]),
         (["sqs:SendMessage"], [_dead_letters_arn()]),
-        (LOG_ACTIONS, [{"Fn::Sub": logs}]),
+        (LOG_ACTIONS, [logs]),
         *([(TRACE_ACTIONS, ["*"])] if stage.xray else []),
     ]
     statements = [{"Effect": "Allow", "Action": actions, "Resource": targets} for actions, targets in allowed]
     return {"Version": "2012-10-17", "Statement": statements}
-
-
-def _log_group(stage: StageSettings) -> str:
-    return f"/aws/lambda/{stage.function_name(FUNCTION)}"
 
 
 def _is_ours(stage: StageSettings) -> bool:
@@ -130,7 +122,7 @@ def _bus_arn(stage: StageSettings) -> Any:
     if _is_ours(stage):
         return {"Fn::GetAtt": ["EventBus", "Arn"]}
     if stage.event_bus == DEFAULT_BUS:
-        return {"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"}
+        return exact_arn("events", "event-bus/default")
     return stage.event_bus
 
 

@@ -33,10 +33,10 @@ def resources(stage: StageSettings) -> dict[str, Any]:
         )
     merged: dict[str, Any] = {}
     for function, function_id in FUNCTIONS.items():
-        log_group = logical_id(function, "LogGroup")
+        group_id = logical_id(function, "LogGroup")
         merged[function_id] = {
             # The group comes first: a function has no right to make its own, which would last for ever.
-            "DependsOn": [log_group],
+            "DependsOn": [group_id],
             "Properties": {
                 "FunctionName": stage.function_name(function),
                 **_environment(stage),
@@ -46,7 +46,7 @@ def resources(stage: StageSettings) -> dict[str, Any]:
                 **_kept_warm(function, stage),
             },
         }
-        merged[log_group] = _log_group(stage.log_group(function), stage)
+        merged[group_id] = log_group(stage.log_group(function), stage)
         merged[f"{function_id}AliasInvokePermission"] = _gateway_may_invoke_alias(function)
     for function in SIGNERS:
         merged[FUNCTIONS[function]]["Properties"]["Layers"] = [{"Ref": "SignaturesLayer"}]
@@ -85,7 +85,8 @@ def _gateway_may_invoke_alias(function: str) -> dict[str, Any]:
     }
 
 
-def _log_group(name: str, stage: StageSettings) -> dict[str, Any]:
+def log_group(name: str, stage: StageSettings) -> dict[str, Any]:
+    """Return a log group that forgets when the stage says so."""
     return {
         "Type": "AWS::Logs::LogGroup",
         "Properties": {"LogGroupName": name, "RetentionInDays": stage.log_retention_in_days},

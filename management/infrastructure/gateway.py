@@ -110,13 +110,7 @@ def resources(stage: StageSettings) -> dict[str, Any]:
     }
     return {
         "RestAPI": {"Properties": properties},
-        "AccessLog": {
-            "Type": "AWS::Logs::LogGroup",
-            "Properties": {
-                "LogGroupName": stage.access_log,
-                "RetentionInDays": stage.log_retention_in_days,
-            },
-        },
+        "AccessLog": functions.log_group(stage.access_log, stage),
     }
 
 

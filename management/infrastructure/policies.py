@@ -65,7 +65,7 @@ def resources(stage: StageSettings) -> dict[str, Any]:
                 "Policies": [
                     {
                         "PolicyName": f"{stage.function_name(function)}-policy",
-                        "PolicyDocument": _policy(function, stage, LOG_ACTIONS, _exact_table_arn, _exact_arn),
+                        "PolicyDocument": _policy(function, stage, LOG_ACTIONS, _exact_table_arn, exact_arn),
                     }
                 ]
             }
@@ -138,6 +138,7 @@ def _exact_table_arn(target: str) -> dict[str, Any]:
     return {"Fn::Sub": f"${{{table}.Arn}}/{index}"} if slash else {"Fn::GetAtt": [table, "Arn"]}
 
 
-def _exact_arn(service: str, resource: str) -> dict[str, str]:
+def exact_arn(service: str, resource: str) -> dict[str, str]:
+    """Return the ARN of something in the stack's own account and region."""
     account = f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}"
     return {"Fn::Sub": f"{account}:{resource}"}

@@ -2,7 +2,6 @@
 
 import json
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -13,7 +12,7 @@ from chalicelib.models import audit
 from chalicelib.models.audit import AuditRecord
 from chalicelib.oauth import credentials
 from management.lookup import find_account
-from management.options import Duration
+from management.options import Duration, moment
 from management.output import json_option, show_stream
 
 COLUMNS = {
@@ -39,9 +38,7 @@ class Moment(Duration):
         if re.fullmatch(r"[0-9]{1,9}[smhd]?", str(value)):
             return max(0, clock.milliseconds() - super().convert(value, param, ctx) * 1000)
         try:
-            moment = datetime.fromisoformat(str(value))
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return max(0, int(moment.timestamp() * 1000))
+            return max(0, int(moment(str(value)).timestamp() * 1000))
         except (ValueError, OverflowError):
             self.fail("expected how long ago, as 30m, 24h or 7d, or a time as 2026-01-31T12:00", param, ctx)
 

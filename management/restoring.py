@@ -10,6 +10,7 @@ from chalicelib.catalogue import TABLES_CREATED
 from chalicelib.journal import tell
 from management import aws, tables
 from management.infrastructure.tables import TABLES, table_definition
+from management.options import moment
 from management.progress import Interruption, progress
 from management.stage_file import table_name
 
@@ -37,12 +38,12 @@ def restore(stage: str, at: str, to_prefix: str, kinds: Sequence[str]) -> None:
     targets = {kind: table_name(to_prefix, kind) for kind in kinds}
     there = {kind: tables.describe(client, name) for kind, name in targets.items()}
     begun = [_copied_at(found, sources[kind]) for kind, found in there.items() if found is not None]
-    moment = _moment(at, [_window(client, source) for source in sources.values()], begun)
-    click.echo(f"Restoring {len(kinds)} tables as they were at {moment.isoformat()}", err=True)
+    point = _moment(at, [_window(client, source) for source in sources.values()], begun)
+    click.echo(f"Restoring {len(kinds)} tables as they were at {point.isoformat()}", err=True)
     for kind, target in targets.items():
         if there[kind] is None:
             client.restore_table_to_point_in_time(
-                SourceTableName=sources[kind]["TableName"], TargetTableName=target, RestoreDateTime=moment
+                SourceTableName=sources[kind]["TableName"], TargetTableName=target, RestoreDateTime=point
             )
     tell(TABLES_CREATED, tables=[targets[kind] for kind in kinds if there[kind] is None])
     with Interruption() as interruption, progress(len(kinds), "tables restored") as so_far:
@@ -83,9 +84,9 @@ def _window(client: Any, source: dict[str, Any]) -> tuple[datetime, datetime]:
     return _whole(earliest), _whole(latest)
 
 
-def _whole(moment: datetime) -> datetime:
+def _whole(point: datetime) -> datetime:
     """Return a time in UTC and whole seconds, which DynamoDB counts in."""
-    return moment.astimezone(UTC).replace(microsecond=0)
+    return point.astimezone(UTC).replace(microsecond=0)
 
 
 def _moment(at: str, windows: Sequence[tuple[datetime, datetime]], begun: Sequence[datetime]) -> datetime:
@@ -94,19 +95,18 @@ def _moment(at: str, windows: Sequence[tuple[datetime, datetime]], begun: Sequen
     if at == "latest":
         return begun[0] if begun else latest
     try:
-        given = datetime.fromisoformat(at)
+        asked = _whole(moment(at))
     except ValueError:
         raise click.ClickException(f"{at!r} is no time as 2026-01-31T12:00:00+00:00, nor latest") from None
-    moment = _whole(given if given.tzinfo else given.replace(tzinfo=UTC))
-    if any(other != moment for other in begun):
+    if any(other != asked for other in begun):
         raise click.ClickException(
             f"there are copies as of {begun[0].isoformat()} already; give that time, or another prefix"
         )
-    if not begun and not earliest <= moment <= latest:
+    if not begun and not earliest <= asked <= latest:
         raise click.ClickException(
             f"all tables can be restored from {earliest.isoformat()} to {latest.isoformat()}"
         )
-    return moment
+    return asked
 
 
 def _is_ready(client: Any, name: str) -> bool:

@@ -5,7 +5,6 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib import clock
@@ -14,6 +13,7 @@ from chalicelib.accounts.accounts import InvalidAccount
 from chalicelib.accounts.foreign_hashes import UnacceptableHash
 from chalicelib.models.user import Account, EmailAddress, UserRow
 from chalicelib.oauth import credentials
+from management.options import moment
 from management.output import when
 
 _USER_ID = re.compile(rf"[0-9A-Za-z]{{{credentials.USER_ID_LENGTH}}}")
@@ -192,8 +192,7 @@ def _time(name: str, value: Any) -> int:
         if isinstance(value, bool):
             raise ValueError
         if isinstance(value, str) and not re.fullmatch(r"[0-9]+", value):
-            moment = datetime.fromisoformat(value)
-            seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+            seconds = int(moment(value).timestamp())
         else:
             seconds = int(value)
     except (ValueError, TypeError, OverflowError):

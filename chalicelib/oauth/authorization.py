@@ -219,7 +219,7 @@ def allow(
     grant = store(make, request.client, account, extended, relied_on)
     tell(
         CONSENT_GIVEN if was_asked else CONSENT_REMEMBERED,
-        **({"by": "page"} if was_asked else {}),
+        by="page" if was_asked else None,
         client_id=grant.client_id,
         grant_id=grant.grant_id,
         user_id=account.user_id,

@@ -84,6 +84,44 @@ class Operation:
     prepare: Callable[[], Any] = lambda: None
 
 
+@dataclass(frozen=True)
+class Paths:
+    """Where a peer has what."""
+
+    token: str
+    introspection: str
+    revocation: str
+    resource: str = "/resource"
+
+
+def of_a_grant(app: Wsgi, paths: Paths, code: Callable[[], str]) -> dict[str, Operation]:
+    """Return what is done with an authorization, by the operations' names.
+
+    Args:
+        app: the peer.
+        paths: its endpoints.
+        code: makes an authorization code.
+    """
+
+    def exchange(value: str) -> Answer:
+        fields = {"grant_type": "authorization_code", "code": value, "redirect_uri": REDIRECT_URI}
+        return post(app, paths.token, fields | {"code_verifier": CODE_VERIFIER})
+
+    def token(kind: str = "access_token") -> str:
+        return str(exchange(code()).json[kind])
+
+    return {
+        "code_exchange": Operation(exchange, code),
+        "refresh": Operation(
+            lambda value: post(app, paths.token, {"grant_type": "refresh_token", "refresh_token": value}),
+            lambda: token("refresh_token"),
+        ),
+        "bearer": Operation(lambda value: get(app, paths.resource, value), token),
+        "introspection": Operation(lambda value: post(app, paths.introspection, {"token": value}), token),
+        "revocation": Operation(lambda value: post(app, paths.revocation, {"token": value}), token),
+    }
+
+
 def main(
     name: str,
     versions: Mapping[str, str],

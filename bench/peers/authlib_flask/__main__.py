@@ -26,7 +26,7 @@ from sqlalchemy import Column, ForeignKey, Integer, create_engine, event, select
 from sqlalchemy.orm import Session, declarative_base, relationship, scoped_session, sessionmaker
 
 from bench.peers import harness
-from bench.peers.harness import CLIENT_ID, CLIENT_SECRET, CODE_VERIFIER, REDIRECT_URI, Operation, get, post
+from bench.peers.harness import CLIENT_ID, CLIENT_SECRET, CODE_VERIFIER, REDIRECT_URI, Operation, Paths, post
 
 HOW = (
     "the server of its documentation: its SQLAlchemy mixins, tokens and client secrets stored in the clear, "
@@ -194,29 +194,11 @@ def _main(folder: str) -> None:
             filling.commit()
         return value
 
-    def exchange(value: str) -> harness.Answer:
-        fields = {"grant_type": "authorization_code", "code": value, "redirect_uri": REDIRECT_URI}
-        return post(app, "/token", fields | {"code_verifier": CODE_VERIFIER})
-
-    def tokens() -> dict[str, str]:
-        return dict(exchange(code()).json)
-
     operations = {
         "client_credentials": Operation(
             lambda _: post(app, "/token", {"grant_type": "client_credentials", "scope": "read"})
         ),
-        "code_exchange": Operation(exchange, code),
-        "refresh": Operation(
-            lambda token: post(app, "/token", {"grant_type": "refresh_token", "refresh_token": token}),
-            lambda: tokens()["refresh_token"],
-        ),
-        "bearer": Operation(lambda token: get(app, "/resource", token), lambda: tokens()["access_token"]),
-        "introspection": Operation(
-            lambda token: post(app, "/introspect", {"token": token}), lambda: tokens()["access_token"]
-        ),
-        "revocation": Operation(
-            lambda token: post(app, "/revoke", {"token": token}), lambda: tokens()["access_token"]
-        ),
+        **harness.of_a_grant(app, Paths("/token", "/introspect", "/revoke"), code),
     }
 
     @contextmanager

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 
 from bench.peers import harness
-from bench.peers.harness import CLIENT_ID, CLIENT_SECRET, CODE_VERIFIER, REDIRECT_URI, Operation, get, post
+from bench.peers.harness import CLIENT_ID, CLIENT_SECRET, CODE_VERIFIER, REDIRECT_URI, Operation, Paths, post
 
 HOW = (
     "its own views and models with their defaults (client secrets hashed by Django's PBKDF2, refresh tokens "
@@ -85,13 +85,6 @@ def _main() -> None:
         )
         return value
 
-    def exchange(value: str) -> harness.Answer:
-        fields = {"grant_type": "authorization_code", "code": value, "redirect_uri": REDIRECT_URI}
-        return post(wsgi, "/o/token/", fields | {"code_verifier": CODE_VERIFIER})
-
-    def tokens() -> dict[str, str]:
-        return dict(exchange(code()).json)
-
     def client_credentials(_: None = None) -> harness.Answer:
         return post(wsgi, "/o/token/", {"grant_type": "client_credentials", "scope": "read"})
 
@@ -99,18 +92,7 @@ def _main() -> None:
         "client_credentials": Operation(
             client_credentials, lambda: registered_for(Application.GRANT_CLIENT_CREDENTIALS)
         ),
-        "code_exchange": Operation(exchange, code),
-        "refresh": Operation(
-            lambda token: post(wsgi, "/o/token/", {"grant_type": "refresh_token", "refresh_token": token}),
-            lambda: tokens()["refresh_token"],
-        ),
-        "bearer": Operation(lambda token: get(wsgi, "/resource", token), lambda: tokens()["access_token"]),
-        "introspection": Operation(
-            lambda token: post(wsgi, "/o/introspect/", {"token": token}), lambda: tokens()["access_token"]
-        ),
-        "revocation": Operation(
-            lambda token: post(wsgi, "/o/revoke_token/", {"token": token}), lambda: tokens()["access_token"]
-        ),
+        **harness.of_a_grant(wsgi, Paths("/o/token/", "/o/introspect/", "/o/revoke_token/"), code),
     }
 
     @contextmanager

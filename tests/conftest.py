@@ -1,4 +1,7 @@
-"""A fresh set of tables for each test, in moto; and the settings of a test deployment."""
+"""A fresh set of tables for each test, in moto; and the settings of a test deployment.
+
+What takes long and is tested elsewhere is made cheap here: the hashing of passwords, and the making of AWS clients.
+"""
 
 import json
 import os
@@ -12,13 +15,17 @@ os.environ.update(
 os.environ.pop("AWS_ENDPOINT_URL_DYNAMODB", None)
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import moto
 import pytest
+from argon2 import PasswordHasher
 
 from chalicelib import clock
+from chalicelib.accounts import passwords
 from chalicelib.models.table import dynamodb
 from chalicelib.oauth import clients
 from chalicelib.settings import settings
@@ -26,6 +33,21 @@ from management.infrastructure import tables
 from tests import last_words
 from tests.harness import Deployment
 from tests.mails import Mailbox
+
+# Each session of boto3 reads the descriptions of the services anew: 100 ms for a client.
+botocore.session.create_loader = cache(botocore.session.create_loader)
+
+SHIPPED = passwords._hasher, passwords._NOBODYS
+_CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+passwords._hasher, passwords._NOBODYS = _CHEAP, _CHEAP.hash("somebody else's")
+
+
+@pytest.fixture
+def shipped_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords at the cost at which it is done when deployed: 20 ms each."""
+    hasher, nobodys = SHIPPED
+    monkeypatch.setattr(passwords, "_hasher", hasher)
+    monkeypatch.setattr(passwords, "_NOBODYS", nobodys)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

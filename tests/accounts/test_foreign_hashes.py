@@ -13,6 +13,8 @@ from tests.conftest import Log
 from tests.faults import CONFLICT, FAULTS, Fault, answer_gets_lost, meanwhile, storage_fails
 from tests.harness import EMAIL, PASSWORD, Deployment, count_requests
 
+pytestmark = pytest.mark.usefixtures("shipped_hashing")
+
 ADDRESS = "192.0.2.1"
 
 BCRYPT = "$2b$04$Y3qY.AsiVeMJhoueQMTBIelD7m7jdMKNNcpRRtDPDRJPK1fnNv8OK"

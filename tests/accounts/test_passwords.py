@@ -1,7 +1,5 @@
 """How passwords are hashed where it counts: tests elsewhere run a cheaper hash."""
 
-import importlib.util
-from types import ModuleType
 from unittest import mock
 
 import argon2
@@ -9,20 +7,11 @@ import pytest
 
 from chalicelib.accounts import passwords
 
-
-@pytest.fixture(scope="module")
-def shipped() -> ModuleType:
-    """Return the module as it is deployed."""
-    spec = passwords.__spec__
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+pytestmark = pytest.mark.usefixtures("shipped_hashing")
 
 
-def test_the_hash_is_argon2id_at_the_cost_that_owasp_asks_for(shipped: ModuleType) -> None:
-    parameters = argon2.extract_parameters(shipped.hash_password("correct horse"))
+def test_the_hash_is_argon2id_at_the_cost_that_owasp_asks_for() -> None:
+    parameters = argon2.extract_parameters(passwords.hash_password("correct horse"))
     assert parameters.type is argon2.Type.ID
     assert parameters.memory_cost >= 19 * 1024
     assert parameters.time_cost >= 2
@@ -30,17 +19,17 @@ def test_the_hash_is_argon2id_at_the_cost_that_owasp_asks_for(shipped: ModuleTyp
     assert parameters.salt_len >= 16
 
 
-def test_nobodys_hash_costs_as_much_as_a_real_one(shipped: ModuleType) -> None:
+def test_nobodys_hash_costs_as_much_as_a_real_one() -> None:
     for cost in ("type", "version", "time_cost", "memory_cost", "parallelism", "hash_len"):
-        nobodys, real = map(argon2.extract_parameters, (shipped._NOBODYS, shipped.hash_password("x" * 8)))
+        nobodys, real = map(argon2.extract_parameters, (passwords._NOBODYS, passwords.hash_password("x" * 8)))
         assert getattr(nobodys, cost) == getattr(real, cost)
 
 
-def test_a_password_matches_its_hash_and_no_other(shipped: ModuleType) -> None:
-    hashed = shipped.hash_password("correct horse")
-    assert shipped.verify_password(hashed, "correct horse")
-    assert not shipped.verify_password(hashed, "correct horsf")
-    assert hashed != shipped.hash_password("correct horse")
+def test_a_password_matches_its_hash_and_no_other() -> None:
+    hashed = passwords.hash_password("correct horse")
+    assert passwords.verify_password(hashed, "correct horse")
+    assert not passwords.verify_password(hashed, "correct horsf")
+    assert hashed != passwords.hash_password("correct horse")
 
 
 @pytest.mark.parametrize("password", ["", "correct horse", "x" * 100_000, "\0", "é"])

@@ -12,6 +12,8 @@ from typing import Any
 
 import boto3
 
+from management import packaging
+from management.stage_settings import StageSettings
 from tests.interop.processes import ROOT, alone, clean_environment
 from tests.interop.server import Server
 from tests.stack.gateway import gateway
@@ -44,19 +46,17 @@ class Checkout:
 
     def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         """Run a command in the folder, with both of its outputs in one."""
-        # Dependencies are installed once for all who deploy at the same time.
-        with alone(ROOT / "build" / "dependencies.lock"):
-            return subprocess.run(
-                command,
-                cwd=self.folder,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-                timeout=DEPLOYMENT_SECONDS,
-            )
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=DEPLOYMENT_SECONDS,
+        )
 
     def client(self, service: str) -> Any:
         """Return a client for what is in the account."""
@@ -92,9 +92,9 @@ def checkout(folder: Path, endpoint: str) -> Checkout:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / ".chalice", folder / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
     (folder / ".venv").symlink_to(ROOT / ".venv")
-    (ROOT / "build" / "dependencies").mkdir(parents=True, exist_ok=True)
-    (folder / "build").mkdir()
-    (folder / "build" / "dependencies").symlink_to(ROOT / "build" / "dependencies")
+    with alone(ROOT / "build" / "dependencies.lock"):  # Installed once, for all who deploy at the same time.
+        packaging.build(StageSettings.of("dev"), folder / "build", print)
+    (folder / "build" / "dependencies").symlink_to(packaging.CACHE)
     environment = clean_environment(
         AWS_ENDPOINT_URL=endpoint,
         AWS_REGION="us-east-1",

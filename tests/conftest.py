@@ -1,6 +1,6 @@
 """A fresh set of tables for each test, in moto; and the settings of a test deployment.
 
-What takes long and is tested elsewhere is made cheap here: the hashing of passwords, and the making of AWS clients.
+What takes long and is tested elsewhere is made cheap here: hashing passwords, and making AWS clients.
 """
 
 import json

@@ -3,8 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAGE ?= dev
+LOCKS := requirements requirements-dev requirements-lock tests/stack/requirements-ministack \
+	bench/peers/dot/requirements bench/peers/authlib_flask/requirements
+# asserts, made-up secrets, and programs that they start: what is not shipped is made of these.
+TESTS_MAY := B101,B105,B106,B107,B404,B603,B607
+INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile
 
-.PHONY: run test lint bench bench-quick deploy destroy package screenshots clean
+.PHONY: run test lint lock bench bench-quick deploy destroy package screenshots clean
 
 run: $(VENV)/installed
 	@exec $(BIN)/python run.py
@@ -16,6 +21,19 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py manage.py run.py chalicelib management tools
+	$(BIN)/bandit --quiet --skip $(TESTS_MAY) --recursive tests bench examples
+	$(BIN)/python -m tools.vulnerabilities
+
+# What each .in file asks for, with all that it needs, in the .txt file beside it: versions and hashes, for Python 3.11
+# and later on Linux and macOS. Versions stay as they are, unless UPGRADE names packages, or is `all`.
+lock: build/lock/installed
+	@set -e; for lock in $(LOCKS); do \
+		build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--custom-compile-command 'make lock' \
+			$(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE))) \
+			--output-file $$lock.txt $$lock.in; \
+	done
 
 # How fast and how cheap it is, beside other servers, which are installed in build/bench: writes bench/report.md.
 bench: $(VENV)/installed
@@ -41,10 +59,15 @@ destroy: $(VENV)/installed
 package: $(VENV)/installed
 	@$(BIN)/python manage.py --stage $(STAGE) package
 
-$(VENV)/installed: requirements.txt requirements-dev.txt
+$(VENV)/installed: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, not " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python $(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+build/lock/installed: requirements-lock.txt
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python $(INSTALL) -r requirements-lock.txt
 	@touch $@
 
 clean:

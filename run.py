@@ -112,7 +112,9 @@ def add_demo_data() -> dict[str, str]:
 def manage(*arguments: str, text: str = "") -> str:
     """Run the operator's command line."""
     command = [PYTHON, "manage.py", "--stage", "local", *arguments]
-    done = subprocess.run(command, check=False, cwd=ROOT, input=text, text=True, capture_output=True)
+    done = subprocess.run(  # nosec B603 # our own program
+        command, check=False, cwd=ROOT, input=text, text=True, capture_output=True
+    )
     if done.returncode:
         sys.exit(f"manage.py {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout
@@ -121,7 +123,7 @@ def manage(*arguments: str, text: str = "") -> str:
 def start(name: str, port: int, *command: str, **environment: str) -> None:
     """Start a process and wait until its port answers."""
     log = open(ROOT / "build" / f"{name.replace(' ', '-')}.log", "wb")  # noqa: SIM115 (the process's)
-    processes[name] = subprocess.Popen(
+    processes[name] = subprocess.Popen(  # nosec B603 # our own programs
         command,
         cwd=ROOT,
         env=os.environ | environment,

@@ -62,7 +62,7 @@ def simulate(accesses: Mapping[str, Sequence[Access]], rate: int, seconds: int =
         seconds: for how long.
         seed: the same one draws the same.
     """
-    draw = random.Random(seed)  # noqa: S311 (a simulation)
+    draw = random.Random(seed)  # nosec B311 # noqa: S311 (a simulation)
     functions = max(1, math.ceil(rate * DURATION))
     known: dict[tuple[int, int], float] = {}
     units: defaultdict[tuple[str, bool, str], float] = defaultdict(float)

@@ -1,5 +1,6 @@
 """The code of the functions, unpacked as on Lambda: as `make deploy` ships it, and as `chalice package`."""
 
+import compileall
 import hashlib
 import os
 import shutil
@@ -47,7 +48,10 @@ def plain() -> Unpacked:
 
 def libraries() -> Unpacked:
     """Return the libraries as pip installs them, with bytecode."""
-    return Unpacked(tuple(Path(folder) for folder in sys.path if folder.endswith("site-packages")), 0)
+    folders = [Path(folder) for folder in sys.path if folder.endswith("site-packages")]
+    for folder in folders:
+        compileall.compile_dir(folder, quiet=2, workers=0)
+    return Unpacked(tuple(folders), 0)
 
 
 def _unpack(code: Path, folder: Path) -> Path:

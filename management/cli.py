@@ -10,6 +10,7 @@ from management import stage as stages
 COMMANDS = {
     "audit": "management.audit",
     "client": "management.clients",
+    "credential": "management.credentials",
     "deploy": "management.deploy:deploy",
     "destroy": "management.deploy:destroy",
     "doctor": "management.doctor",

@@ -16,14 +16,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from management import adoption, packaging
 from management.account import Account, Store
+from management.dependencies import ROOT, PackagingError
 from management.infrastructure import logging_role
 from management.infrastructure.functions import LAYER_FILE
 from management.output import json_option, say
-from management.packaging import Package, PackagingError
+from management.packaging import Package
 from management.stack import Change, Plan, Stack, StackError
 from management.stage_settings import StageError, StageSettings
 
-FOLDER = packaging.ROOT / "build" / "package"
+FOLDER = ROOT / "build" / "package"
 LOCAL = "local"
 
 
@@ -33,13 +34,14 @@ LOCAL = "local"
 )
 @click.pass_context
 def package(ctx: click.Context, folder: Path) -> None:
-    """Build what `deploy` uploads: sam.json, deployment.zip and layer.zip.
+    """Build what `deploy` uploads: sam.json, deployment.zip, layer.zip, and sbom.cdx.json.
 
-    For those who deploy by other means: `aws cloudformation package` and `deploy`, or `sam deploy`.
+    The last is the bill of materials: what is in the two before it, in the words of CycloneDX. For those
+    who deploy by other means: `aws cloudformation package` and `deploy`, or `sam deploy`.
     """
     with _told():
         built = packaging.build(_settings(ctx), folder, say)
-    for path in (built.template, built.code, built.layer):
+    for path in (built.template, built.code, built.layer, built.sbom):
         click.echo(f"{path}  {path.stat().st_size:,} bytes")
 
 
@@ -98,10 +100,11 @@ def destroy(ctx: click.Context, confirmed: str | None) -> None:
 
 
 def _upload(built: Package, store: Store, settings: StageSettings) -> str:
-    """Upload code and template, and return the template's URL."""
+    """Upload the code, its bill of materials and the template, and return the template's URL."""
     template = json.loads(built.template.read_text(encoding="utf-8"))
     code = store.put(built.code.read_bytes(), f"{settings.stack_name}.zip")
     layer = store.put(built.layer.read_bytes(), f"{settings.stack_name}-{LAYER_FILE}")
+    store.put(built.sbom.read_bytes(), f"{settings.stack_name}-{built.sbom.name}")
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         if properties.get("CodeUri") == f"./{built.code.name}":

@@ -133,7 +133,7 @@ class Target:
             if not wanted:
                 return
             if attempt:
-                time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.05 * 2**attempt)))  # noqa: S311 (jitter)
+                time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.05 * 2**attempt)))  # nosec B311 # noqa: S311 (jitter)
             answer: dict[str, Any] = getattr(self._client, operation)(RequestItems=wanted)
             yield answer
             wanted = answer[unprocessed]

@@ -51,7 +51,7 @@ Template.add_multi_constructor(
 
 def template(name: str) -> Any:
     text = (ROOT / "examples" / name / "template.yaml").read_text(encoding="utf-8")
-    return yaml.load(text, Template)  # noqa: S506  It is a SafeLoader.
+    return yaml.load(text, Template)  # nosec B506 # noqa: S506 (it is a SafeLoader)
 
 
 def test_the_rules_in_the_document_are_rules() -> None:

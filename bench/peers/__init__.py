@@ -96,8 +96,8 @@ def python(peer: str) -> Path:
     program = folder / "bin" / "python"
     if _is_new(folder, wanted):
         _install([sys.executable, "-m", "venv", "--clear", str(folder)], peer)
-        pip = [str(program), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        _install([*pip, "-r", str(wanted)], peer)
+        pip = [str(program), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _install([*pip, "--require-hashes", "--no-deps", "-r", str(wanted)], peer)
         _keep(folder, wanted)
     return program
 

@@ -71,7 +71,7 @@ class Client:
 
     def __init__(self, plan: Mapping[str, Any], number: int) -> None:
         self._plan = plan
-        self._random = random.Random(number)  # noqa: S311
+        self._random = random.Random(number)  # nosec B311 # noqa: S311
         self._cookie = plan["cookies"][number % len(plan["cookies"])] if plan.get("cookies") else ""
         self._connection = Connection(plan["host"], plan["port"], timeout=TIMEOUT)
         self._tokens: dict[str, str] = {}

@@ -127,5 +127,19 @@ def find(credential: str | None, client_id: str | None = None) -> SignedIn | Non
     return SignedIn(account, session.signed_in_at, consent if isinstance(consent, Consent) else None)
 
 
+def owner(credential: str) -> Account | None:
+    """Return whose a session is, if it is valid. That does not count as using it."""
+    session, now = BrowserSession.find(_key(credential)), clock.now()
+    if (
+        session is None
+        or min(session.expires_at, session.last_used_at + settings.session_idle_lifetime) <= now
+    ):
+        return None
+    account = Account.find(session.user_id, Account.ITEM)
+    if account is None or account.disabled_at is not None or account.epoch != session.epoch:
+        return None
+    return account
+
+
 def _key(credential: str) -> str:
     return f"browser#{credentials.digest(credential)}"

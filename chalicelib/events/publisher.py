@@ -94,7 +94,7 @@ def _deliver(pending: Sequence[Pending]) -> Sequence[Pending]:
     why = ""
     for attempt in range(ATTEMPTS):
         if attempt:
-            time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311 (jitter, no secret)
+            time.sleep(random.uniform(0, 0.2 * 2**attempt))  # nosec B311 # noqa: S311 (jitter, no secret)
         try:
             results = _bus().put_events(Entries=[one.entry() for one in pending])["Entries"]
         except (BotoCoreError, ClientError) as error:  # botocore has tried several times.

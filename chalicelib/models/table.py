@@ -184,7 +184,7 @@ def _patiently(write: Callable[[], Result]) -> Result:
         except (PutError, DeleteError, UpdateError) as error:
             if _code(error) != "TransactionConflictException":
                 raise
-            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 (jitter, no secret)
+            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # nosec B311 # noqa: S311 (jitter, no secret)
     return write()
 
 

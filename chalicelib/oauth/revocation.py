@@ -44,7 +44,7 @@ def revoke_token(presented: Presented, parameters: Parameters) -> None:
         return
 
     def end(grant: Grant) -> Grant | Unchanged[Grant | None] | None:
-        if not _issued(grant, token, kind):
+        if not is_honoured(grant, token, kind):
             return Unchanged(None)
         if grant.client_id != client.client_id:
             raise InvalidGrant(_NOT_YOURS)
@@ -62,12 +62,25 @@ def revoke_token(presented: Presented, parameters: Parameters) -> None:
             tell(event, client_id=ended.client_id, grant_id=ended.grant_id, user_id=ended.user_id)
 
 
-def _issued(grant: Grant, token: str, kind: Kind) -> bool:
-    """Tell whether there is something to revoke: a token that the grant issued, and still honours."""
+def is_honoured(grant: Grant, credential: str, kind: Kind) -> bool:
+    """Tell whether there is something to revoke: a code or token that the grant issued, and still honours.
+
+    Of refresh tokens that is each one, since an exchanged one that comes back ends the grant.
+    """
     if kind is Kind.ACCESS_TOKEN:
-        return tokens.find_access_token(grant, token) is not None
-    state = grant.refresh_token
-    return grant.revoked_at is None and state is not None and credentials.was_issued(token, state.tag_key)
+        return tokens.find_access_token(grant, credential) is not None
+    if grant.revoked_at is not None:
+        return False
+    if kind is Kind.REFRESH_TOKEN:
+        state = grant.refresh_token
+        return state is not None and credentials.was_issued(credential, state.tag_key)
+    code = grant.device_code if kind is Kind.DEVICE_CODE else grant.authorization_code
+    return (
+        code is not None
+        and code.redeemed_at is None
+        and code.expires_at > clock.now()
+        and credentials.matches(credential, code.hash)
+    )
 
 
 def revoke_grant(grant_id: str, because: str) -> bool:

@@ -65,7 +65,7 @@ def transition(grant_id: str, step: Step[Outcome]) -> Outcome:
         try:
             grant.write()
         except Conflict:
-            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 (jitter, no secret)
+            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # nosec B311 # noqa: S311 (jitter, no secret)
             continue
         if isinstance(outcome, Theft):
             tell(outcome.event, client_id=grant.client_id, grant_id=grant_id, user_id=grant.user_id)

@@ -9,7 +9,10 @@ from unittest import mock
 import pytest
 from click.testing import CliRunner, Result
 
+from management import packaging
 from management.cli import manage
+from management.packaging import Package
+from management.stage_settings import StageSettings
 from tests.harness import Deployment
 
 
@@ -57,3 +60,9 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands believe that somebody is there to answer."""
     stdin = mock.Mock(isatty=lambda: True)
     monkeypatch.setattr("management.options.sys", mock.Mock(stdin=stdin))
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """Return what `make package` builds."""
+    return packaging.build(StageSettings.of("dev"), tmp_path_factory.mktemp("package"), print)

@@ -1,19 +1,20 @@
 """What is uploaded: small, compiled, complete, and the same each time."""
 
 import ast
-import hashlib
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import botocore
 import pytest
 
-from management import packaging
+from management import dependencies, packaging
 from management.packaging import Package
 from management.stage_settings import StageSettings
 
@@ -23,11 +24,6 @@ MODULES = sorted((ROOT / "chalicelib").rglob("*.py"))
 
 UNCHECKED_HASH = 1
 """The flags of bytecode that is used without a look at its source (PEP 552)."""
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    return packaging.build(StageSettings.of("dev"), tmp_path_factory.mktemp("package"), print)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +129,7 @@ def test_clients_can_be_made_for_all_services_that_are_called_and_no_other(funct
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "create_client":
                 assert isinstance(node.args[0], ast.Constant)
                 called.add(str(node.args[0].value))
-    assert called == set(packaging.BOTOCORE_SERVICES)
+    assert called == set(dependencies.BOTOCORE_SERVICES)
     program = (
         "import botocore.session; session = botocore.session.get_session();"
         f"[session.create_client(name, region_name='eu-west-1') for name in {sorted(called)!r}];"
@@ -154,14 +150,14 @@ print([
 
 
 def test_shortened_data_leads_to_the_same_endpoints(function: Path) -> None:
-    program = ENDPOINTS.format(services=packaging.BOTOCORE_SERVICES)
+    program = ENDPOINTS.format(services=dependencies.BOTOCORE_SERVICES)
     site_packages = Path(botocore.__file__).parents[1]
     assert run(program, function) == run(program, site_packages)
 
 
 def test_no_description_is_left_that_only_people_read(function: Path) -> None:
     models = list((function / "botocore" / "data").glob("*/*/service-2.json*"))
-    assert {model.parts[-3] for model in models} == set(packaging.BOTOCORE_SERVICES)
+    assert {model.parts[-3] for model in models} == set(dependencies.BOTOCORE_SERVICES)
     for model in models:
         assert model.suffix == ".json"
         assert '"documentation":"' not in model.read_text()
@@ -176,11 +172,14 @@ def test_passwords_are_hashed_and_pages_rendered(function: Path) -> None:
     )
 
 
-def test_the_same_code_makes_the_same_zip(package: Package, tmp_path: Path) -> None:
-    """So that a second deployment finds nothing to do."""
+def test_the_same_code_makes_the_same_package(
+    package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Built from nothing, so that anybody can check; and a second deployment finds nothing to do."""
+    monkeypatch.setattr(dependencies, "CACHE", tmp_path / "dependencies")
     again = packaging.build(StageSettings.of("dev"), tmp_path / "again", print)
-    for one, other in ((package.code, again.code), (package.layer, again.layer)):
-        assert hashlib.sha256(one.read_bytes()).digest() == hashlib.sha256(other.read_bytes()).digest()
+    for path in package.folder.iterdir():
+        assert path.read_bytes() == (again.folder / path.name).read_bytes(), path.name
 
 
 def test_templates_and_styles_are_shipped_and_the_command_line_is_not(package: Package) -> None:
@@ -239,9 +238,45 @@ def test_arm64_gets_libraries_of_its_own(tmp_path: Path, monkeypatch: pytest.Mon
             assert machine == 183, name  # EM_AARCH64
 
 
+LOCKS = ("requirements.txt", "requirements-dev.txt")
+
+
+def build_with_locks(folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str]) -> str:
+    """Try to build from locks that were changed; return why it cannot be done."""
+    for name in LOCKS:
+        (folder / name).write_text(change((ROOT / name).read_text()))
+    monkeypatch.setattr(dependencies, "ROOT", folder)
+    monkeypatch.setattr(dependencies, "CACHE", folder / "cache")
+    with pytest.raises(dependencies.PackagingError) as refused:
+        packaging.build(StageSettings("dev", "oauth"), folder / "out", print)
+    return str(refused.value)
+
+
 def test_what_pip_cannot_install_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "requirements.txt").write_text("no-such-package-of-anybodys==1.2.3\n")
-    monkeypatch.setattr(packaging, "ROOT", tmp_path)
-    monkeypatch.setattr(packaging, "CACHE", tmp_path / "cache")
-    with pytest.raises(packaging.PackagingError, match="no-such-package-of-anybodys"):
-        packaging.build(StageSettings("dev", "oauth"), tmp_path / "out", print)
+    told = build_with_locks(
+        tmp_path, monkeypatch, lambda lock: lock.replace("jinja2==", "no-such-package-of-anybodys==")
+    )
+    assert "no-such-package-of-anybodys" in told
+
+
+@pytest.mark.parametrize("library", ["six", "chalice"])
+def test_a_library_that_is_not_what_was_locked_is_refused(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chalice's runtime too, which its own packager takes from wherever it is installed."""
+    spoilt = rf"(?m)^({library}==[^#]*)"
+    told = build_with_locks(
+        tmp_path,
+        monkeypatch,
+        lambda lock: re.sub(spoilt, lambda found: re.sub(r":[0-9a-f]{4}", ":0000", found[0]), lock),
+    )
+    assert "DO NOT MATCH THE HASHES" in told
+    assert library in told
+
+
+def test_a_lock_without_hashes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = build_with_locks(
+        tmp_path, monkeypatch, lambda lock: re.sub(r"(?m)^(six==\S+) .*(\n    --hash=.*)+", r"\1", lock)
+    )
+    assert "six" in told
+    assert "hash" in told.lower()

@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 
-from management import packaging
+from management import dependencies, packaging
 from management.stage_settings import StageSettings
 from tests.interop.processes import ROOT, alone, clean_environment
 from tests.interop.server import Server
@@ -94,7 +94,7 @@ def checkout(folder: Path, endpoint: str) -> Checkout:
     (folder / ".venv").symlink_to(ROOT / ".venv")
     with alone(ROOT / "build" / "dependencies.lock"):  # Installed once, for all who deploy at the same time.
         packaging.build(StageSettings.of("dev"), folder / "build", print)
-    (folder / "build" / "dependencies").symlink_to(packaging.CACHE)
+    (folder / "build" / "dependencies").symlink_to(dependencies.CACHE)
     environment = clean_environment(
         AWS_ENDPOINT_URL=endpoint,
         AWS_REGION="us-east-1",

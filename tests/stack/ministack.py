@@ -61,8 +61,8 @@ def _install() -> Path:
         shutil.rmtree(VENV, ignore_errors=True)
         started = time.monotonic()
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-        pip: list[str | Path] = [python, "-m", "pip", "install", "-r", REQUIREMENTS]
-        subprocess.run(pip, check=True)
+        pip: list[str | Path] = [python, "-m", "pip", "install", "--require-hashes", "--no-deps"]
+        subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
         print(f"MiniStack was installed in {time.monotonic() - started:.0f} s")
         installed.write_text(wanted)
     return python

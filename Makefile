@@ -39,7 +39,7 @@ lock: build/lock/installed
 bench: $(VENV)/installed
 	$(BIN)/python -m bench
 
-# Counts, and rough ratios, in about a minute and without a network. Fails if one is far from what is claimed.
+# Counts, and rough ratios, in half a minute. Fails if one is far from what is claimed; so does `make test` (tests/bench).
 bench-quick: $(VENV)/installed
 	$(BIN)/python -m bench --quick
 

@@ -22,7 +22,7 @@ ORDER = ("round_trips", "cpu", "cold_start", "memory", "load", "scale", "cost")
 
 @click.command()
 @click.option(
-    "--quick", is_flag=True, help="Counts and rough ratios alone, in about a minute; writes no report."
+    "--quick", is_flag=True, help="Counts and rough ratios alone, in half a minute; writes no report."
 )
 @click.argument("names", nargs=-1, metavar="[SECTION]...")
 def main(quick: bool, names: Sequence[str]) -> None:

@@ -1,4 +1,7 @@
-"""What requests to DynamoDB consume, by its documented rules: engines on one machine do not say.
+"""What requests to DynamoDB consume, by its documented rules.
+
+Engines on one machine do not follow them: moto answers with one number for each kind of request, and
+MiniStack looks at the size of what is written, and not of what is read.
 
 Sizes: docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 Units: .../read-write-operations.html; indexes: .../GSI.html, "Provisioned throughput considerations".

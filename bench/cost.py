@@ -6,8 +6,10 @@ Prices are those of us-east-1 in US dollars, without free allowances unless they
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-LOOKED_UP = "2026-11-24"
-"""When the prices were looked up, on the pages named and on pages that quote them."""
+LOOKED_UP = "2026-11-25"
+"""When the prices were looked up, where `Price.read` says: AWS's own lists could not be read."""
+
+MEMORY = "from memory, not looked up"
 
 HOURS = 730
 """Of a month."""
@@ -21,35 +23,69 @@ class Price:
 
     dollars: float
     per: str
-    source: str
+    published: str
+    """AWS's page, on which it would have to be looked at."""
+    read: str
+    """Where it was read, and of when that page is."""
 
 
-_AWS = "aws.amazon.com"
+_APIS, _DYNAMODB, _LOGS = "api-gateway/pricing", "dynamodb/pricing/on-demand", "cloudwatch/pricing"
+_LAMBDA, _FARGATE, _RDS = "lambda/pricing", "fargate/pricing", "rds/postgresql/pricing"
+_FUNCTIONS = "appropri8-astro.pages.dev, Deploying a simple API, 2025-12"
+_UNITS = "airbyte.com/data-engineering-resources/dynamodb-pricing, 2025-07"
+_OBSERVED = "factualminds.com, Amazon CloudWatch pricing, 2026-06"
+_CONTAINERS = "wring.co/blog/aws-fargate-pricing-guide, 2026-03"
+
 PRICES: Mapping[str, Price] = {
-    "API Gateway, REST": Price(3.50, "million requests", f"{_AWS}/api-gateway/pricing"),
-    "Lambda, requests": Price(0.20, "million requests", f"{_AWS}/lambda/pricing"),
-    "Lambda, x86_64": Price(0.0000166667, "GB-second", f"{_AWS}/lambda/pricing"),
-    "Lambda, arm64": Price(0.0000133334, "GB-second", f"{_AWS}/lambda/pricing"),
-    "DynamoDB, WRU": Price(0.625, "million units", f"{_AWS}/dynamodb/pricing/on-demand (since 2024-11)"),
-    "DynamoDB, RRU": Price(0.125, "million units", f"{_AWS}/dynamodb/pricing/on-demand (since 2024-11)"),
-    "DynamoDB, storage": Price(0.25, "GB and month", f"{_AWS}/dynamodb/pricing/on-demand"),
-    "DynamoDB, point-in-time recovery": Price(0.20, "GB and month", f"{_AWS}/dynamodb/pricing/on-demand"),
-    "CloudWatch, logs": Price(0.50, "GB taken in", f"{_AWS}/cloudwatch/pricing"),
-    "CloudWatch, metric": Price(0.30, "month", f"{_AWS}/cloudwatch/pricing"),
-    "CloudWatch, alarm": Price(0.10, "month", f"{_AWS}/cloudwatch/pricing"),
-    "CloudWatch, dashboard": Price(3.00, "month", f"{_AWS}/cloudwatch/pricing"),
-    "Traffic to the internet": Price(0.09, "GB", f"{_AWS}/ec2/pricing/on-demand"),
-    "Cognito, machine-to-machine token": Price(2.25, "thousand tokens", f"{_AWS}/cognito/pricing"),
-    "Cognito, machine client": Price(6.00, "month", f"{_AWS}/cognito/pricing"),
-    "Fargate, vCPU": Price(0.04048, "hour", f"{_AWS}/fargate/pricing"),
-    "Fargate, memory": Price(0.004445, "GB and hour", f"{_AWS}/fargate/pricing"),
-    "Load balancer (ALB)": Price(0.0225, "hour", f"{_AWS}/elasticloadbalancing/pricing"),
-    "RDS, PostgreSQL, db.t4g.micro": Price(0.016, "hour", f"{_AWS}/rds/postgresql/pricing"),
-    "RDS, storage (gp3)": Price(0.115, "GB and month", f"{_AWS}/rds/postgresql/pricing"),
+    "API Gateway, REST": Price(
+        3.50,
+        "million requests",
+        _APIS,
+        "docs.aws.amazon.com, Best practices for private APIs, Cost optimization (of no date)",
+    ),
+    "Lambda, requests": Price(0.20, "million requests", _LAMBDA, _FUNCTIONS),
+    "Lambda, x86_64": Price(0.0000166667, "GB-second", _LAMBDA, _FUNCTIONS),
+    "Lambda, arm64": Price(0.0000133334, "GB-second", _LAMBDA, MEMORY),
+    "DynamoDB, WRU": Price(0.625, "million units", _DYNAMODB, _UNITS),
+    "DynamoDB, RRU": Price(0.125, "million units", _DYNAMODB, _UNITS),
+    "DynamoDB, storage": Price(0.25, "GB and month", _DYNAMODB, MEMORY),
+    "DynamoDB, point-in-time recovery": Price(
+        0.20, "GB and month", _DYNAMODB, "finops.com.py/services/dynamodb/backups (of no date)"
+    ),
+    "CloudWatch, logs": Price(0.50, "GB taken in", _LOGS, _OBSERVED),
+    "CloudWatch, metric": Price(0.30, "month", _LOGS, "signoz.io/guides/cloudwatch-pricing, 2026-02"),
+    "CloudWatch, alarm": Price(0.10, "month", _LOGS, MEMORY),
+    "CloudWatch, dashboard": Price(3.00, "month", _LOGS, _OBSERVED),
+    "Traffic to the internet": Price(
+        0.09, "GB", "ec2/pricing/on-demand", "leanopstech.com/blog/aws-data-transfer-pricing-2026, 2026-04"
+    ),
+    "Cognito, machine-to-machine token": Price(
+        2.25,
+        "thousand tokens",
+        "cognito/pricing",
+        "cur.vantage-api.com, CUPM2MTokenRequestsFull, 2025-04",
+    ),
+    "Cognito, machine client": Price(
+        6.00,
+        "month",
+        "cognito/pricing",
+        "dev.classmethod.jp/articles/amazon-cognito-tiered-pricing-m2m-usage, 2024-05",
+    ),
+    "Fargate, vCPU": Price(0.04048, "hour", _FARGATE, _CONTAINERS),
+    "Fargate, memory": Price(0.004445, "GB and hour", _FARGATE, _CONTAINERS),
+    "Load balancer (ALB)": Price(
+        0.0225, "hour", "elasticloadbalancing/pricing", "cloud-horizons.com/blog, ALB, 2026-05"
+    ),
+    "RDS, PostgreSQL, db.t4g.micro": Price(
+        0.016, "hour", _RDS, "infratally.com/articles/aws-rds-pricing-explained-2026.html, 2026"
+    ),
+    "RDS, storage (gp3)": Price(
+        0.115, "GB and month", _RDS, "usage.ai/blogs/aws/reserved-instances/rds/pricing-calculator, 2026-06"
+    ),
 }
 
 FREE_ALARMS, FREE_DASHBOARDS, FREE_METRICS = 10, 3, 10
-"""Of an account, for ever."""
+"""Of an account, for ever (read on aws.amazon.com/cloudwatch/pricing)."""
 
 WAIT = 5
 """Milliseconds that a request to DynamoDB takes: assumed."""

@@ -75,6 +75,15 @@ def fill(stage: Stage, grants: int) -> None:
     _store(Client, {f"client{number:010d}": template.client(number) for number in clients}, None)
 
 
+def fill_one(stage: Stage, number: int) -> None:
+    """Let the user have so many grants to the application, whose tokens are `token(number)`."""
+    template = Templates(stage, stage.tokens()["access_token"])
+    _store(Grant, {f"{one:08d}": template.grant_of_the_same_user(one) for one in range(number)}, None)
+    (users,) = _tables(UserRow.Meta.table_name)
+    for one in range(number):
+        users.put_item(template.of_the_same_user(one)[1], overwrite=True)
+
+
 def add(stage: Stage, number: int) -> None:
     """Let the user have so many grants to the application, in rows that can be queried."""
     template = Templates(stage, stage.tokens()["access_token"])
@@ -122,13 +131,19 @@ class Templates:
             .replace(self.hash.encode(), credentials.digest(token(number)).encode())
         )
 
+    def grant_of_the_same_user(self, number: int) -> bytes:
+        """Return the row of a grant by the user to the application, whose token is `token(number)`."""
+        grant_id = f"{number:08d}"
+        return (
+            self._grant.replace(self.shard.encode(), client_shard(self.client_id, grant_id).encode())
+            .replace(self.grant_id.encode(), grant_id.encode())
+            .replace(self.hash.encode(), credentials.digest(token(number)).encode())
+        )
+
     def of_the_same_user(self, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return a grant by the user to the application, and the user's pointer to it."""
-        grant_id = f"{number:08d}"
-        shard = client_shard(self.client_id, grant_id)
-        row = self._grant.replace(self.shard.encode(), shard.encode())
-        (grant,) = json.loads(row.replace(self.grant_id.encode(), grant_id.encode()))
-        pointer = json.loads(self._user[-1].replace(self.grant_id.encode(), grant_id.encode()))
+        (grant,) = json.loads(self.grant_of_the_same_user(number))
+        pointer = json.loads(self._user[-1].replace(self.grant_id.encode(), f"{number:08d}".encode()))
         return grant, pointer
 
     def user(self, number: int) -> bytes:

@@ -1,6 +1,7 @@
 """The code of the functions, unpacked as on Lambda: as `make deploy` ships it, and as `chalice package`."""
 
 import compileall
+import functools
 import hashlib
 import os
 import shutil
@@ -23,6 +24,7 @@ class Unpacked:
     """Bytes of the code that is uploaded, less layers."""
 
 
+@functools.cache
 def shipped() -> Unpacked:
     """Return what `make deploy` ships."""
     _run(sys.executable, "manage.py", "--stage", "dev", "package")

@@ -1,8 +1,9 @@
 """Every event that is told of: its name, how bad it is, what counts it, and whether the audit trail has it.
 
-`journal.tell` tells of them. An event is audited if it changes who may do what, or says that
-somebody tries to get what is not theirs; and if nobody can bring it about without limit. What
-happens on every request is counted and logged, and not audited.
+`journal.tell` tells of them, and `management.infrastructure.metrics` lets CloudWatch count them in the
+log. An event is audited if it changes who may do what, or says that somebody tries to get what is not
+theirs; and if nobody can bring it about without limit. What happens on every request is counted and
+logged, and not audited.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ class Metric:
     value: str = ""
     """The field that has the metric's value. None: each event counts as one."""
     unit: str = "Count"
+    least: tuple[str, int] | None = None
+    """A field, and what it has to be at least for the event to count."""
 
 
 SECURITY = (Metric("SecurityEvents", "Event", of="event"),)
@@ -51,10 +54,10 @@ FAILURE = ("exception", "code", "traceback")
 REQUEST = Event(
     "request",
     "A request was answered; the last line of each",
-    ("endpoint", "group", "status", "duration_ms", "dynamodb_requests", "gateway_request_id", "failed"),
+    ("endpoint", "group", "status", "duration_ms", "dynamodb_requests", "gateway_request_id"),
     metrics=(
         Metric("Latency", "Endpoint", of="group", value="duration_ms", unit="Milliseconds"),
-        Metric("ServerErrors", value="failed"),
+        Metric("ServerErrors", least=("status", 500)),
     ),
 )
 REQUEST_REFUSED = Event(

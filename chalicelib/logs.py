@@ -1,9 +1,8 @@
-"""The log: one JSON object for each event, on one line of standard output, with its metrics in it.
+"""The log: one JSON object for each event, on one line of standard output.
 
-CloudWatch reads the metrics out of the lines (embedded metric format), so that they cost no
-request. No line has a secret: who writes one passes fields by name, and never a request, its
-parameters or its headers. Of an exception it has the type and the place, and not the message,
-which may quote what was sent.
+CloudWatch counts and measures by these lines (`management.infrastructure.metrics`). No line has a
+secret: who writes one passes fields by name, and never a request, its parameters or its headers. Of
+an exception it has the type and the place, and not the message, which may quote what was sent.
 """
 
 import json
@@ -17,8 +16,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from chalicelib import catalogue, clock
-from chalicelib.catalogue import Event, Metric
-from chalicelib.settings import settings
+from chalicelib.catalogue import Event
 
 LONGEST = 300
 """Characters of a field."""
@@ -27,6 +25,9 @@ LONGEST_LIST = 100
 FRAMES = 30
 """Of a traceback: the innermost ones."""
 MOST_CAUSES = 5
+
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
+"""Every byte is paid for."""
 
 
 class Invocation:
@@ -93,13 +94,10 @@ def write(event: Event, fields: Mapping[str, Any]) -> None:
     """
     if _instead is not None:
         return _instead(event, fields)
-    now = clock.milliseconds()
-    line = {"time": clock.iso(now), "level": event.level, "event": event.name}
+    line = {"time": clock.iso(clock.milliseconds()), "level": event.level, "event": event.name}
     line |= {name: clean(value) for name, value in (noted() | dict(fields)).items() if value is not None}
-    if event.metrics:
-        line |= _measured(event.metrics, line, now)
     with suppress(OSError):
-        sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")  # Every byte is paid for.
+        sys.stdout.write(_as_json(line) + "\n")
         sys.stdout.flush()
     return None
 
@@ -127,7 +125,9 @@ def clean(value: Any) -> Any:
     What could end a line or steer a terminal is escaped by JSON; a half of a surrogate pair, which
     JSON would pass on, becomes a question mark.
     """
-    if isinstance(value, bool | int | float):
+    if isinstance(value, int | float):  # bool is an int.
+        return value
+    if isinstance(value, str) and value.isascii() and len(value) <= LONGEST:
         return value
     if isinstance(value, list | tuple):
         return [clean(item) for item in value[:LONGEST_LIST]]
@@ -160,27 +160,6 @@ def _short(path: str) -> str:
         if found:
             return kept + after
     return os.path.basename(path)
-
-
-def _measured(metrics: tuple[Metric, ...], line: Mapping[str, Any], now: int) -> dict[str, Any]:
-    """Return the members that make CloudWatch count an event: the metrics' values, and what they are."""
-    members: dict[str, Any] = {}
-    for metric in metrics:
-        members[metric.name] = line[metric.value] if metric.value else 1
-        if metric.dimension:
-            members[metric.dimension] = str(line[metric.of])
-    members["_aws"] = {
-        "Timestamp": now,
-        "CloudWatchMetrics": [
-            {
-                "Namespace": settings.table_prefix,
-                "Dimensions": [[metric.dimension] if metric.dimension else []],
-                "Metrics": [{"Name": metric.name, "Unit": metric.unit}],
-            }
-            for metric in metrics
-        ],
-    }
-    return members
 
 
 class LibraryHandler(logging.Handler):

@@ -34,6 +34,9 @@ LEFT_OUT = (
     # Services that nobody calls, and what clients do not need: examples, paginators, waiters.
     rf"botocore/data/(?!({'|'.join(BOTOCORE_SERVICES)})/)[^/]+/",
     r"botocore/data/.*/(examples|paginators|waiters|completions)-[^/]*$",
+    # Rules by which botocore makes the URL of each single request. Without them it takes that of the region
+    # from endpoints.json, once. It is another one only where credentials name their account.
+    r"botocore/data/.*/endpoint-rule-set-[^/]*$",
     # Certificates: certifi has them.
     r"botocore/cacert\.pem$",
     # Time zones: Python has them.

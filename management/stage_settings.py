@@ -6,7 +6,7 @@ ours stands under `deployment`, for all stages or for one.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -72,6 +72,8 @@ class StageSettings:
     """The zone of Route 53 that gets a record of the custom domain. Empty: DNS is somebody else's."""
     provisioned_concurrency: Mapping[str, int] = field(default_factory=dict)
     """How many instances of a function are always warm, by the function's name."""
+    snap_start: Sequence[str] = ()
+    """The functions that start from a snapshot of their memory (Lambda SnapStart), by name."""
     throttle: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """`rate` (requests a second) and `burst` (requests), by method and path, or `*` for all others."""
     event_bus: str = ""
@@ -161,6 +163,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "alarm_email": lambda value: isinstance(value, str) and re.fullmatch(f"({EMAIL})?", value),
     "hosted_zone_id": lambda value: isinstance(value, str) and re.fullmatch(r"[A-Z0-9]{0,32}", value),
     "provisioned_concurrency": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
+    "snap_start": lambda value: isinstance(value, list) and all(isinstance(name, str) for name in value),
     "throttle": _is_throttle,
     "event_bus": lambda value: isinstance(value, str) and re.fullmatch(f"({EVENT_BUS})?", value),
 }
@@ -175,6 +178,7 @@ _EXPECTED = {
     "alarm_email": "an e-mail address",
     "hosted_zone_id": "the id of a hosted zone of Route 53",
     "provisioned_concurrency": 'an object as {"api_handler": 2, "bearer": 1}',
+    "snap_start": 'a list as ["api_handler", "bearer"]',
     "throttle": 'an object as {"*": {"rate": 100, "burst": 200}, "POST /oauth2/token": {...}}',
     "event_bus": "the name of an EventBridge bus, or its ARN",
 }

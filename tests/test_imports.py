@@ -17,7 +17,7 @@ ALLOWED = {
     "settings": {"scope_rules"},
     "clock": set[str](),
     "catalogue": set[str](),
-    "logs": {"catalogue", "settings", "clock"},
+    "logs": {"catalogue", "clock"},
     "models": {"models", "logs", "catalogue", "settings", "clock"},
     "journal": {"models", "logs", "catalogue"},
     "oauth": {"oauth", "models", "settings", "scope_rules", "clock", *TELLING},

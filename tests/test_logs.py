@@ -99,7 +99,7 @@ def test_every_throttled_attempt_is_told_though_the_next_one_succeeds(
     with first_attempt_is_refused(refusal(400, "ProvisionedThroughputExceededException"), "PutItem"):
         assert app.token(grant_type="client_credentials").status == 200
     told = log.event("dynamodb.throttled")
-    assert (told["operation"], told["DynamoDBThrottles"]) == ("PutItem", 1)
+    assert (told["operation"], told["code"]) == ("PutItem", "ProvisionedThroughputExceededException")
     assert log.event("request")["dynamodb_requests"] == 3  # The client, and the grant twice.
 
 
@@ -119,9 +119,8 @@ def test_each_request_ends_with_a_line_whoever_answers_it(
     told = log.events()[-1]
     assert told["event"] == "request"
     assert (told["endpoint"], told["status"]) == (f"{method} {path}", status)
-    assert told["Latency"] == told["duration_ms"] >= 0
-    assert told["Endpoint"] == (path if path.startswith("/oauth2/") else "other")
-    assert told["ServerErrors"] == (status == 500)
+    assert told["duration_ms"] >= 0
+    assert told["group"] == (path if path.startswith("/oauth2/") else "other")
 
 
 def test_an_endpoint_is_its_route_and_not_what_was_in_the_url(deployment: Deployment, log: Log) -> None:
@@ -162,8 +161,7 @@ def test_the_authorizer_tells_the_log_alone_why(
         authorize(spoil(token))
     assert str(refused.value) == "Unauthorized"
     told = log.event("authorizer.refused")
-    assert told["reason"] == reason
-    assert (told["AuthorizerDecisions"], told["Decision"]) == (1, "refused")
+    assert (told["reason"], told["decision"]) == (reason, "refused")
 
 
 def test_the_log_tells_a_token_that_is_over_from_one_that_was_taken_back(

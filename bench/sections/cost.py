@@ -217,11 +217,19 @@ def _others(machine: float) -> str:
 
 def _prices() -> str:
     rows = [
-        (name, f"{price.dollars:.10f}".rstrip("0").rstrip("."), price.per, price.source)
+        (
+            name,
+            f"{price.dollars:.10f}".rstrip("0").rstrip("."),
+            price.per,
+            f"aws.amazon.com/{price.published}",
+            price.read,
+        )
         for name, price in PRICES.items()
     ]
-    return f"Prices, us-east-1, looked up on {cost.LOOKED_UP}:\n\n" + table(
-        ("", "USD", "for a", "where"), rows
+    return (
+        "Prices of us-east-1. AWS's price lists could not be read where this was written, so each was looked "
+        f"up on {cost.LOOKED_UP} where the last column says, with what the page says of its own age. Look at "
+        "AWS's before you rely on one.\n\n" + table(("", "USD", "for a", "AWS's list", "read"), rows)
     )
 
 

@@ -51,7 +51,8 @@ starting, all at once on one machine.{first_errors}
 {empty_rate:.1f} requests each second, in {empty_median:.0f} ms in the median. A call of the API invokes
 two functions, its authorizer and itself; so what is above are {invocations:.1f} invocations each second,
 {of_empty:.0%} of those of the empty function: that much of the time is the emulator's gateway and its
-workers', the rest ours and its DynamoDB's, all on this machine's processors. In AWS, gateway, functions and
+workers', the rest ours and its DynamoDB's. All of them share this machine's processors, which is what sets
+the ceiling. In AWS, gateway, functions and
 tables grow with the load, each by itself. What this shows is that nothing breaks when many requests overlap,
 not how many AWS takes.
 """
@@ -178,9 +179,7 @@ def empty_function(project: Checkout) -> Iterator[str]:
     """Put a function that answers at once behind an API; yield the API's id."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as zipped:
-        zipped.writestr(
-            "empty.py", "def handler(event, context):\n    return {'statusCode': 200, 'body': '{}'}\n"
-        )
+        zipped.writestr("empty.py", EMPTY)
     functions, gateway = project.client("lambda"), project.client("apigateway")
     arn = functions.create_function(
         FunctionName="empty",

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import packages, subjects
+from bench.cost import FULL_CPU as FULL
+from bench.cost import WAIT
 from bench.packages import Unpacked
 from bench.report import Chart, Claim, Section, table
 from bench.stub import stub
@@ -23,10 +25,10 @@ SHARE = 0.75
 """Of a function's memory, at most: Lambda's own runtime needs some too."""
 
 SIZES = (128, 192, 256, 384, 512, 768, 1024, 1769)
-FULL = 1769
-"""Megabytes at which a function has one whole processor (AWS Lambda's documentation)."""
-WAIT = 4.0
-"""Milliseconds in which DynamoDB answers a request: assumed, not measured."""
+WARM, SIGN_IN = 20, 200
+"""Milliseconds that a warm request and a sign-in may take, at most."""
+SIGN_IN_REQUESTS = 7
+"""To DynamoDB, by the section `round_trips`."""
 
 PROGRAM = Path(subjects.__file__).with_name("warm.py")
 
@@ -41,7 +43,9 @@ resident set in between. "Growth" is that between the last two looks, of what is
 follows scales the CPU time measured here by that share (it is emulated, not run so), and adds {wait:.0f}
 ms for each request to DynamoDB, which is an assumption. A cold start makes its imports and its client on
 a whole processor, whatever the size, and answers its first request on its share. GB-seconds are what is
-paid for.
+paid for. The size that follows is the smallest of which a function needs at most {share:.0%}, and in which
+a warm request takes at most {longest} ms and a sign-in, most of which is the password's hash, at most
+{sign_in} ms.
 
 {sweep}
 
@@ -87,7 +91,10 @@ def measure(quick: bool, found: Mapping[str, Section]) -> Section:
     ]
     head = ("MB", *(f"after {n}" for n in looks), "growth", "peak", "configured")
     steps = found["cold_start"].data["steps"] if "cold_start" in found else {}
-    swept = {kind: sweep(runs[kind]["milliseconds"], _first(steps, kind)) for kind in FUNCTIONS}
+    rarely = {"api": runs["api"]["rare_milliseconds"]}
+    swept = {
+        kind: sweep(runs[kind]["milliseconds"], _first(steps, kind), rarely.get(kind)) for kind in FUNCTIONS
+    }
     return Section(
         title="Memory",
         text=TEXT.format(
@@ -95,6 +102,9 @@ def measure(quick: bool, found: Mapping[str, Section]) -> Section:
             looks=table(head, rows),
             full=FULL,
             wait=WAIT,
+            share=SHARE,
+            longest=WARM,
+            sign_in=SIGN_IN,
             sweep=_sweep_table(swept, sizes),
             follows=_follows(swept, sizes, peaks),
         ),
@@ -114,12 +124,15 @@ def configured() -> dict[str, int]:
     }
 
 
-def sweep(warm: float, first: tuple[float, float] | None) -> dict[int, dict[str, float]]:
+def sweep(
+    warm: float, first: tuple[float, float] | None, sign_in: float | None = None
+) -> dict[int, dict[str, float]]:
     """Return what a request takes with each size of a function.
 
     Args:
         warm: milliseconds of CPU for a request.
         first: milliseconds of CPU to initialise, and for the first request; None if they are not known.
+        sign_in: milliseconds of CPU for a sign-in; None for a function that has none.
     """
     found = {}
     for size in SIZES:
@@ -128,6 +141,8 @@ def sweep(warm: float, first: tuple[float, float] | None) -> dict[int, dict[str,
         found[size] = {"latency": latency, "gigabyte_seconds": size / 1024 * latency * 1000}
         if first:
             found[size]["cold"] = first[0] + first[1] / share + WAIT
+        if sign_in:
+            found[size]["sign-in"] = sign_in / share + SIGN_IN_REQUESTS * WAIT
     return found
 
 
@@ -166,13 +181,21 @@ def _sweep_table(swept: Mapping[str, Mapping[int, Mapping[str, float]]], sizes: 
             kind,
             f"**{size}**" if sizes[kind] == size else size,
             row["latency"],
+            row.get("sign-in", ""),
             row.get("cold", ""),
             row["gigabyte_seconds"],
         )
         for kind, by_size in swept.items()
         for size, row in by_size.items()
     ]
-    head = ("function", "MB", "warm request, ms", "cold start, ms", "GB-seconds for a million requests")
+    head = (
+        "function",
+        "MB",
+        "warm request, ms",
+        "sign-in, ms",
+        "cold start, ms",
+        "GB-seconds for a million requests",
+    )
     return table(head, rows)
 
 
@@ -181,17 +204,22 @@ def _follows(
     sizes: Mapping[str, int],
     peaks: Mapping[str, float],
 ) -> str:
-    """Say of each function which sizes it fits in, which is cheapest, and what it has."""
+    """Say of each function which size follows, what that costs beside the cheapest, and what it has."""
     lines = []
     for kind, by_size in swept.items():
-        fits = [size for size in by_size if peaks[kind] <= SHARE * size]
-        cheapest = min(fits, key=lambda size: by_size[size]["gigabyte_seconds"])
-        ours, least = by_size[sizes[kind]], by_size[cheapest]
-        price = ours["gigabyte_seconds"] / least["gigabyte_seconds"] - 1
+        size = following(by_size, peaks[kind])
+        cheapest = min(row["gigabyte_seconds"] for row in by_size.values())
+        price = by_size[size]["gigabyte_seconds"] / cheapest - 1
+        has = "which it has" if size == sizes[kind] else f"and it has {sizes[kind]}"
         lines.append(
-            f"- `{kind}` fits in {fits[0]} MB and more, of which {cheapest} MB are the cheapest."
-            f" The {sizes[kind]} MB that it has cost {price:.0%} more,"
-            f" and answer in {ours['latency']:.1f} ms instead of"
-            f" {least['latency']:.1f}."
+            f"- `{kind}`: {size} MB, {has}. It costs {price:.0%} more GB-seconds than {min(by_size)} MB."
         )
     return "\n".join(lines)
+
+
+def following(by_size: Mapping[int, Mapping[str, float]], peak: float) -> int:
+    """Return the smallest size that is large and fast enough; the largest if none is."""
+    for size, row in by_size.items():
+        if peak <= SHARE * size and row["latency"] <= WARM and row.get("sign-in", 0) <= SIGN_IN:
+            return size
+    return max(by_size)

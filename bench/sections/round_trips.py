@@ -13,6 +13,7 @@ from bench.capacity import STORAGE_OVERHEAD, Consumption
 from bench.operations import Operation
 from bench.report import Chart, Claim, Section, table
 from bench.stage import Stage, stage
+from chalicelib.catalogue import EVENTS
 from chalicelib.oauth import clients
 
 COMPARED = {
@@ -66,11 +67,14 @@ def count(made: Stage, operation: Operation) -> tuple[Consumption, Consumption]:
 _HOW = """
 Counted through `app(event, context)` and the authorizer, against moto. A cold function does not know the
 client yet; a warm one has read its row within the last 5 seconds. Capacity is computed from the rows
-before and after each request by DynamoDB's documented rules (`bench/capacity.py`): what engines on one
-machine say about it is made up. RRU and WRU are read and write request units.
+before and after each request by DynamoDB's documented rules (`bench/capacity.py`), since engines on one
+machine do not follow them: what moto says is one number for each kind of request, whatever its size, and
+MiniStack overlooks the size of what is read. RRU and WRU are read and write request units.
 
-"Demanded" is the least that the rows ask for: a consistent read of a row of up to 4 KB is 1 RRU; a write
-of one of up to 1 KB is 1 WRU, in a transaction 2; entries of the index by client count as rows.
+"Demanded" is what an operation cannot do without, written down by hand beside it (`bench/operations.py`)
+and explained in the last column: which rows, each once, of which a consistent read of up to 4 KB is 1 RRU,
+and a write of up to 1 KB 1 WRU, in a transaction 2; entries of the index by client count as rows. Whether
+those rows are the least is for the reader to judge; that no more is consumed is measured.
 """
 
 _PEERS = """
@@ -138,13 +142,13 @@ def numbers(consumption: Consumption) -> dict[str, float]:
 
 
 def _metrics(log: str) -> list[str]:
-    """Return the metrics that the log made, each with its dimensions (embedded metric format)."""
+    """Return the metrics that CloudWatch reads out of the log, each with the value of its dimension."""
     metrics = set()
     for line in map(json.loads, log.splitlines()):
-        for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
-            for dimensions in directive["Dimensions"]:
-                values = [str(line[name]) for name in dimensions]
-                metrics |= {" ".join([metric["Name"], *values]) for metric in directive["Metrics"]}
+        for metric in EVENTS[line["event"]].metrics:
+            field, least = metric.least or ("status", 0)
+            if line.get(field, 0) >= least:
+                metrics.add(f"{metric.name} {line[metric.of]}" if metric.of else metric.name)
     return sorted(metrics)
 
 

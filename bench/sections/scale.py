@@ -12,6 +12,8 @@ from tests.harness import authorize
 SIZES = (1_000, 100_000, 1_000_000)
 QUICK_SIZES = (1_000, 10_000)
 RATES = (1, 100, 10_000)
+OF_ONE, QUICK_OF_ONE = 10_000, 300
+"""Grants that one user has given to one application."""
 LISTED = (1, 100, 1_000)
 QUICK_LISTED = (1, 100)
 
@@ -28,9 +30,11 @@ TABLE = 40_000
 def measure(quick: bool, _: dict[str, Section]) -> Section:
     """Measure every operation over ever more rows, then the pages that list, then simulate traffic."""
     sizes, listed = (QUICK_SIZES, QUICK_LISTED) if quick else (SIZES, LISTED)
-    found = {size: over(size) for size in sizes}
+    of_one = QUICK_OF_ONE if quick else OF_ONE
+    found = {f"{size:,} grants": over(size) for size in sizes}
+    found[f"{of_one:,} of one user and application"] = over_one(of_one)
     pages = {number: listing(number) for number in listed}
-    smallest = found[sizes[0]]
+    smallest = found[f"{sizes[0]:,} grants"]
     accesses = {name: smallest[name].accesses for name in heat.MIX}
     heats = [heat.simulate(accesses, rate) for rate in RATES]
     text = [_HOW, _by_size(found), _LISTS, _by_listed(pages), _HEAT, _hottest(heats), _FIRST, _limits(heats)]
@@ -39,7 +43,8 @@ def measure(quick: bool, _: dict[str, Section]) -> Section:
         text="\n\n".join(part.strip() for part in text),
         claims=[
             Claim(
-                f"growth of any operation's requests or units from {sizes[0]:,} to {sizes[-1]:,} grants",
+                f"growth of any operation's requests or units from {sizes[0]:,} to {sizes[-1]:,} grants, "
+                f"or to {of_one:,} of one user and application",
                 _growth(found),
                 1,
                 "times",
@@ -66,17 +71,27 @@ def measure(quick: bool, _: dict[str, Section]) -> Section:
 
 def over(grants: int) -> dict[str, Consumption]:
     """Return what each operation consumes where so many grants are stored already."""
-    found = {}
     with stage() as made:
         crowd.fill(made, grants)
-        token = crowd.token(grants // 2)
-        for operation in operations.ALL:
-            run = operation.prepare(made)
-            made.warm()
-            with made.meter as found[operation.name]:
-                run()
-        with made.meter as found["authorizer: token of one of them"]:
-            authorize(token)
+        return _consumed(made, crowd.token(grants // 2))
+
+
+def over_one(grants: int) -> dict[str, Consumption]:
+    """Return the same where the user of all operations has so many grants to their application."""
+    with stage() as made:
+        crowd.fill_one(made, grants)
+        return _consumed(made, crowd.token(grants // 2))
+
+
+def _consumed(made: Stage, token: str) -> dict[str, Consumption]:
+    found = {}
+    for operation in operations.ALL:
+        run = operation.prepare(made)
+        made.warm()
+        with made.meter as found[operation.name]:
+            run()
+    with made.meter as found["authorizer: token of one of them"]:
+        authorize(token)
     return found
 
 
@@ -98,7 +113,7 @@ def _shown(made: Stage, path: str) -> None:
         raise AssertionError(answer)
 
 
-def _growth(found: dict[int, dict[str, Consumption]]) -> float:
+def _growth(found: dict[str, dict[str, Consumption]]) -> float:
     first, *others = found.values()
     return max(
         max(
@@ -122,7 +137,8 @@ _HOW = """
 Every operation, measured as under "Round trips" on a warm function, over tables that hold so many
 grants, each with its token, a client for every hundred, and a user for every ten. The rows lie in moto,
 as text until they are asked for (`bench/crowd.py`), and are found by their key alone: an operation that
-scanned or queried would fail. Each cell is requests, RRU, WRU.
+scanned or queried would fail. In the last column the one user of all these operations has that many grants
+to the one application. Each cell is requests, RRU, WRU.
 """
 
 _LISTS = """
@@ -146,10 +162,10 @@ What limits first. A request is taken to hold a function for {DURATION * 1000:g}
 """
 
 
-def _by_size(found: dict[int, dict[str, Consumption]]) -> str:
+def _by_size(found: dict[str, dict[str, Consumption]]) -> str:
     names = next(iter(found.values()))
     rows = [(name, *(_cell(consumed[name]) for consumed in found.values())) for name in names]
-    return table(("operation", *(f"{size:,} grants" for size in found)), rows)
+    return table(("operation", *found), rows)
 
 
 def _by_listed(pages: dict[int, tuple[Consumption, Consumption]]) -> str:

@@ -1,8 +1,9 @@
 """CPU time of each operation, beside the CPU time of its requests alone.
 
-    python -m bench.subjects.cpu 100
+    python -m bench.subjects.cpu 100 build/bench/shipped/botocore/data
 
-The environment says where DynamoDB is (`bench.stub`). An operation is a call of the app, or of an
+The environment says where DynamoDB is (`bench.stub`), the folder is what is shipped of botocore's data. An
+operation is a call of the app, or of an
 authorizer, with an event of API Gateway; then bare botocore sends the very requests that it made, and
 reads the very answers. Both are measured in turns, in one process, as nanoseconds of
 `time.process_time_ns`.
@@ -18,6 +19,7 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
 
 import app
 from bench.subjects import seed
@@ -67,7 +69,7 @@ class Meter:
 
 
 def _bare_client() -> Any:
-    """Return a client with the same settings as the app's, for which the stub repeats its answers."""
+    """Return a client as pynamodb makes it, for which the stub repeats its answers."""
     config = Config(
         parameter_validation=False,
         connect_timeout=table.CONNECT_TIMEOUT,
@@ -88,8 +90,15 @@ def _post(meter: Meter, name: str, path: str, client: App, **fields: str) -> dic
     return told
 
 
-def main(rounds: int) -> None:
-    """Go through all operations so many times, after a few that do not count."""
+def main(rounds: int, data: str) -> None:
+    """Go through all operations so many times, after a few that do not count.
+
+    Args:
+        rounds: how many.
+        data: the folder with as much of botocore's data as is shipped.
+    """
+    shipped = Loader(extra_search_paths=[data], include_default_search_paths=False)
+    dynamodb.session.register_component("data_loader", shipped)
     seed.create_tables()
     deployment = Deployment()
     deployment.add_account()
@@ -128,4 +137,4 @@ def _authorize(meter: Meter, token: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

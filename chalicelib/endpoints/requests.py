@@ -35,7 +35,6 @@ def tell_of_the_request(request: Request, get_response: Callable[[Request], Resp
             duration_ms=round((time.perf_counter() - began) * 1000, 1),
             dynamodb_requests=invocation.dynamodb_requests,
             gateway_request_id=gateway_request_id,
-            failed=int(status >= 500),
         )
         logs.end()
 

@@ -1,13 +1,13 @@
 """What all tables share: names, one DynamoDB client with time limits, and compare-and-swap."""
 
 import os
-import random
 import secrets
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
+from botocore.config import Config
 from botocore.session import Session
 from pynamodb.attributes import Attribute, ListAttribute, MapAttribute, UnicodeAttribute
 from pynamodb.connection import Connection
@@ -42,6 +42,10 @@ THROTTLED = (
 """Codes by which DynamoDB refuses what it would do later."""
 
 
+USER_AGENT = Config(user_agent="oauth")
+"""What our requests say that they come from. Left alone, botocore makes a long text, twice for each."""
+
+
 class _Connection(Connection):
     """A connection whose requests are counted, the repeated ones as well."""
 
@@ -51,6 +55,7 @@ class _Connection(Connection):
         known = getattr(self._local, "session", None)
         session = super().session
         if session is not known:
+            session.set_default_client_config(USER_AGENT)
             session.register("request-created.dynamodb", _count)
             session.register("response-received.dynamodb", _look_at)
         return session
@@ -184,7 +189,7 @@ def _patiently(write: Callable[[], Result]) -> Result:
         except (PutError, DeleteError, UpdateError) as error:
             if _code(error) != "TransactionConflictException":
                 raise
-            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # nosec B311 # noqa: S311 (jitter, no secret)
+            time.sleep(secrets.SystemRandom().uniform(0, 0.02 * 2**attempt))
     return write()
 
 

@@ -1,9 +1,9 @@
 """Changing a grant: read it, decide, write it if nobody else did in between, else do so again."""
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from secrets import SystemRandom
 from typing import Generic, TypeVar
 
 from chalicelib.catalogue import Event
@@ -65,7 +65,7 @@ def transition(grant_id: str, step: Step[Outcome]) -> Outcome:
         try:
             grant.write()
         except Conflict:
-            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # nosec B311 # noqa: S311 (jitter, no secret)
+            time.sleep(SystemRandom().uniform(0, 0.01 * 2**attempt))
             continue
         if isinstance(outcome, Theft):
             tell(outcome.event, client_id=grant.client_id, grant_id=grant_id, user_id=grant.user_id)

@@ -14,13 +14,14 @@ from management.infrastructure import (
     events,
     functions,
     gateway,
+    metrics,
     outputs,
     policies,
     tables,
 )
 from management.stage_settings import StageSettings
 
-PARTS = (tables, policies, functions, gateway, authorizer, domain, events, alarms, dashboard)
+PARTS = (tables, policies, functions, metrics, gateway, authorizer, domain, events, alarms, dashboard)
 
 
 def template(stage: StageSettings) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The functions: what is said of them beyond what Chalice knows, and their logs."""
 
+import sys
 from typing import Any
 
 from management import stage as stages
@@ -16,6 +17,10 @@ goes from one to the next at once, while the requests that the old one has are a
 
 LAYER_FILE = "layer.zip"
 
+PYTHON = sys.version_info[:2]
+"""Of the functions, too: their bytecode is made by this one."""
+SNAP_START_SINCE = (3, 12)
+
 SIGNERS = ("api_handler",)
 """The functions that check signatures."""
 
@@ -24,13 +29,9 @@ def resources(stage: StageSettings) -> dict[str, Any]:
     """Return the functions, their log groups and their layer, to merge into Chalice's.
 
     Raises:
-        StageError: there is no function of a name in `provisioned_concurrency`.
+        StageError: there is no function of a name, or it cannot start as the stage says.
     """
-    unknown = set(stage.provisioned_concurrency) - set(FUNCTIONS)
-    if unknown:
-        raise StageError(
-            f"provisioned_concurrency: there is no {', '.join(sorted(unknown))}, but {', '.join(FUNCTIONS)}"
-        )
+    _check_how_they_start(stage)
     merged: dict[str, Any] = {}
     for function, function_id in FUNCTIONS.items():
         group_id = logical_id(function, "LogGroup")
@@ -43,7 +44,7 @@ def resources(stage: StageSettings) -> dict[str, Any]:
                 "AutoPublishAlias": ALIAS,
                 # A changed setting makes a new version too, or it would never take effect.
                 "AutoPublishAliasAllProperties": True,
-                **_kept_warm(function, stage),
+                **_start(function, stage),
             },
         }
         merged[group_id] = log_group(stage.log_group(function), stage)
@@ -63,7 +64,21 @@ def _environment(stage: StageSettings) -> dict[str, Any]:
     return {"Environment": {"Variables": {"OAUTH_ISSUER": issuer}}} if issuer else {}
 
 
-def _kept_warm(function: str, stage: StageSettings) -> dict[str, Any]:
+def _check_how_they_start(stage: StageSettings) -> None:
+    for entry in ("provisioned_concurrency", "snap_start"):
+        unknown = sorted(set(getattr(stage, entry)) - set(FUNCTIONS))
+        if unknown:
+            raise StageError(f"{entry}: there is no {', '.join(unknown)}, but {', '.join(FUNCTIONS)}")
+    both = sorted(set(stage.snap_start) & set(stage.provisioned_concurrency))
+    if both:
+        raise StageError(f"snap_start: {', '.join(both)} has provisioned_concurrency, and Lambda takes one")
+    if stage.snap_start and PYTHON < SNAP_START_SINCE:
+        raise StageError("snap_start: Lambda has it for Python 3.12 or later; deploy with such a Python")
+
+
+def _start(function: str, stage: StageSettings) -> dict[str, Any]:
+    if function in stage.snap_start:
+        return {"SnapStart": {"ApplyOn": "PublishedVersions"}}
     instances = stage.provisioned_concurrency.get(function)
     if instances is None:
         return {}

@@ -34,10 +34,11 @@ def test_what_it_costs_follows(counted: Section) -> None:
 
 
 def test_nothing_costs_more_where_more_is_stored() -> None:
-    small, large = scale.over(100), scale.over(3000)
-    for name, consumption in small.items():
-        assert large[name].requests == consumption.requests, name
-        assert (large[name].read, large[name].write) == (consumption.read, consumption.write), name
+    small = scale.over(100)
+    for large in (scale.over(3000), scale.over_one(300)):
+        for name, consumption in small.items():
+            assert large[name].requests == consumption.requests, name
+            assert (large[name].read, large[name].write) == (consumption.read, consumption.write), name
 
 
 def test_the_crowd_cannot_be_scanned() -> None:

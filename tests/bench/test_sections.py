@@ -2,9 +2,11 @@
 
 import pytest
 
+from bench.cost import FULL_CPU as FULL
+from bench.cost import WAIT
 from bench.sections.cold_start import by_package
 from bench.sections.load import percentiles
-from bench.sections.memory import FULL, WAIT, configured, sweep
+from bench.sections.memory import configured, following, sweep
 
 IMPORTTIME = """
 import time: self [us] | cumulative | imported package
@@ -32,6 +34,14 @@ def test_a_share_of_a_processor_stretches_what_is_computed_and_not_what_is_waite
     assert swept[128]["latency"] == pytest.approx(2 * FULL / 128 + WAIT)
     assert swept[128]["cold"] == pytest.approx(300 + 10 * FULL / 128 + WAIT)
     assert swept[128]["gigabyte_seconds"] == pytest.approx(125 * swept[128]["latency"])
+
+
+def test_the_smallest_size_follows_that_is_large_and_fast_enough() -> None:
+    assert following(sweep(0.1, None), 50) == 128
+    assert following(sweep(0.1, None), 100) == 192
+    assert following(sweep(2.0, None), 50) == 256
+    assert following(sweep(2.0, None, 40.0), 50) == 512
+    assert following(sweep(100.0, None), 50) == FULL
 
 
 def test_each_function_has_a_size() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from management.infrastructure import functions
 from management.infrastructure.policies import policy
 from management.stage_settings import StageError, StageSettings
 from tests.infrastructure.conftest import CONFIG, Packaged
@@ -132,6 +133,42 @@ def test_as_many_instances_are_kept_warm_as_the_stage_says(packaged: Packaged) -
         concurrency = {"ProvisionedConcurrentExecutions": count}
         assert resources[function]["Properties"]["ProvisionedConcurrencyConfig"] == concurrency
     assert "ProvisionedConcurrencyConfig" not in resources["Authorizer"]["Properties"]
+
+
+def test_a_function_starts_from_a_snapshot_if_the_stage_says_so(
+    packaged: Packaged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(functions, "PYTHON", (3, 12))
+    entries = {"snap_start": ["api_handler"], "provisioned_concurrency": {"bearer": 1}}
+    resources = packaged("dev", deployment=entries)["Resources"]
+    assert resources["APIHandler"]["Properties"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    assert resources["APIHandler"]["Properties"]["AutoPublishAlias"]
+    for function in ("Bearer", "Authorizer"):
+        assert "SnapStart" not in resources[function]["Properties"]
+
+
+@pytest.mark.parametrize(
+    ("python", "entries", "message"),
+    [
+        ((3, 11), {"snap_start": ["bearer"]}, "snap_start: Lambda has it for Python 3.12 or later"),
+        ((3, 12), {"snap_start": ["handler"]}, "snap_start: there is no handler, but api_handler"),
+        (
+            (3, 12),
+            {"snap_start": ["bearer"], "provisioned_concurrency": {"bearer": 1}},
+            "snap_start: bearer has provisioned_concurrency",
+        ),
+    ],
+)
+def test_a_snapshot_that_lambda_would_not_take_is_refused(
+    packaged: Packaged,
+    monkeypatch: pytest.MonkeyPatch,
+    python: tuple[int, int],
+    entries: dict[str, Any],
+    message: str,
+) -> None:
+    monkeypatch.setattr(functions, "PYTHON", python)
+    with pytest.raises(StageError, match=message):
+        packaged("dev", deployment=entries)
 
 
 def test_a_preflight_request_is_answered_without_a_function_all_the_same(packaged: Packaged) -> None:

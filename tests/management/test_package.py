@@ -139,20 +139,58 @@ def test_clients_can_be_made_for_all_services_that_are_called_and_no_other(funct
 
 
 ENDPOINTS = """
+from contextlib import suppress
+
 import botocore.session
+
 session = botocore.session.get_session()
-print([
-    session.create_client(service, region_name=region).meta.endpoint_url
-    for service in {services!r}
-    for region in ("us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "mx-central-1")
-])
+session.set_credentials("id", "secret")
+asked = []
+
+
+class NotSent(Exception):
+    pass
+
+
+def look(request, **_):
+    asked.append(request.url)
+    raise NotSent
+
+
+for service, operation in {operations!r}:
+    for region in ("us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "mx-central-1"):
+        client = session.create_client(service, region_name=region)
+        client.meta.events.register("before-send", look)
+        with suppress(NotSent):
+            getattr(client, operation)()
+print(asked)
 """
+
+OPERATIONS = {
+    "dynamodb": "list_tables",
+    "events": "list_rules",
+    "sesv2": "list_contact_lists",
+    "sqs": "list_queues",
+    "ssm": "describe_parameters",
+}
 
 
 def test_shortened_data_leads_to_the_same_endpoints(function: Path) -> None:
-    program = ENDPOINTS.format(services=dependencies.BOTOCORE_SERVICES)
+    assert set(OPERATIONS) == set(dependencies.BOTOCORE_SERVICES)
+    program = ENDPOINTS.format(operations=list(OPERATIONS.items()))
     site_packages = Path(botocore.__file__).parents[1]
-    assert run(program, function) == run(program, site_packages)
+    asked = run(program, function)
+    assert asked.count("https://") == 5 * len(OPERATIONS)
+    assert asked == run(program, site_packages)
+
+
+def test_no_rules_are_left_by_which_each_request_would_work_out_its_url(function: Path) -> None:
+    program = (
+        "import botocore.session;"
+        "client = botocore.session.get_session().create_client('dynamodb', region_name='eu-west-1');"
+        "print(client._ruleset_resolver)"
+    )
+    assert run(program, function) == "None\n"
 
 
 def test_no_description_is_left_that_only_people_read(function: Path) -> None:

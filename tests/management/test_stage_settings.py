@@ -53,6 +53,8 @@ def test_what_is_said_of_a_stage_goes_before_what_is_said_of_all(configured: Any
         ({"deployment": {"hosted_zone_id": "maps.example"}}, "hosted_zone_id: expected the id"),
         ({"deployment": {"alarm_email": "nobody"}}, "alarm_email: expected an e-mail address, not 'nobody'"),
         ({"deployment": {"provisioned_concurrency": {"bearer": 0}}}, "provisioned_concurrency: expected"),
+        ({"deployment": {"snap_start": "bearer"}}, "snap_start: expected a list"),
+        ({"deployment": {"snap_start": [1]}}, "snap_start: expected a list"),
         ({"deployment": {"throttle": {"*": {"rate": 10}}}}, "throttle: expected"),
         ({"deployment": {"throttle": {"FETCH /": {"rate": 10, "burst": 10}}}}, "throttle: expected"),
         ({"deployment": {"event_bus": "a bus"}}, "event_bus: expected the name"),

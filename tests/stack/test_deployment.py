@@ -95,7 +95,11 @@ def test_the_log_is_lines_of_json_and_the_audit_trail_has_what_was_done(
     assert stage.get("/api/me", issued["access_token"]).status_code == 200
     told = _told(project, "oauth-dev", registered.client_id)
     token, request = (event for event in told if event["event"] in ("token.issued", "request"))
-    assert token["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "oauth-dev"
+    filters = project.client("logs").describe_metric_filters(logGroupName="/aws/lambda/oauth-dev")
+    metrics = [made for one in filters["metricFilters"] for made in one["metricTransformations"]]
+    assert {(made["metricNamespace"], made["metricName"]) for made in metrics} >= {
+        ("oauth-dev", "TokensIssued")
+    }
     assert request["endpoint"] == "POST /oauth2/access_token"
     assert token["request_id"] == request["request_id"] != request["gateway_request_id"]
     (allowed,) = _told(project, "oauth-dev-bearer", registered.client_id)

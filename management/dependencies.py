@@ -3,18 +3,18 @@
 import gzip
 import hashlib
 import json
-import py_compile
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
+
+from management import bytecode
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / "build" / "dependencies"
@@ -113,8 +113,8 @@ def install(architecture: str, runtime: str, say: Say) -> Dependencies:
         PackagingError: something cannot be had, or is not what was locked.
     """
     locked = _locked()
-    made_of = locked.encode() + Path(__file__).read_bytes() + sys.version.encode()
-    found = CACHE / f"{runtime}-{architecture}-{hashlib.sha256(made_of).hexdigest()[:16]}"
+    made_by = Path(__file__).read_bytes() + Path(bytecode.__file__).read_bytes() + sys.version.encode()
+    found = CACHE / f"{runtime}-{architecture}-{hashlib.sha256(locked.encode() + made_by).hexdigest()[:16]}"
     if found.exists():
         return Dependencies(found)
     say(f"Installing and compiling the dependencies for {runtime} on {architecture}")
@@ -132,7 +132,7 @@ def install(architecture: str, runtime: str, say: Say) -> Dependencies:
             shutil.copyfile(installed / name, target)
         libraries = [asdict(library) for library in _libraries(installed, parts, hashes)]
         (made / "libraries.json").write_text(json.dumps(libraries), encoding="utf-8")
-        compile_modules(made, keep_source=False)
+        bytecode.compile_modules(made, keep_source=False)
         _shorten(made / "function" / "botocore" / "data")
         try:
             made.rename(found)
@@ -255,27 +255,3 @@ def _undocumented(described: Any) -> Any:
             if name != "documentation" or not isinstance(one, str)
         }
     return described
-
-
-def compile_modules(folder: Path, *, keep_source: bool) -> None:
-    """Compile all modules. Bytecode beside its source is trusted without a look at the source's date."""
-    sources = sorted(folder.rglob("*.py"))
-    names = [source.relative_to(folder).as_posix() for source in sources]
-    with ProcessPoolExecutor() as pool:
-        list(pool.map(_compile_one, sources, names, [keep_source] * len(sources), chunksize=50))
-
-
-def _compile_one(source: Path, name: str, keep_source: bool) -> None:
-    tag = f".{sys.implementation.cache_tag}.pyc"
-    target = (
-        source.parent / "__pycache__" / (source.stem + tag) if keep_source else source.with_suffix(".pyc")
-    )
-    py_compile.compile(
-        str(source),
-        cfile=str(target),
-        dfile=f"/var/task/{name}",
-        doraise=True,
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    )
-    if not keep_source:
-        source.unlink()

@@ -22,7 +22,8 @@ from chalice.cli.factory import CLIFactory
 from chalice.deploy.packager import LambdaDeploymentPackager
 
 from management import infrastructure, sbom
-from management.dependencies import ROOT, PackagingError, Say, compile_modules, install
+from management.bytecode import compile_modules
+from management.dependencies import ROOT, PackagingError, Say, install
 from management.infrastructure.functions import LAYER_FILE
 from management.infrastructure.policies import FUNCTIONS
 from management.stage_settings import StageSettings

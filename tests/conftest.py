@@ -33,6 +33,7 @@ from management.infrastructure import tables
 from tests import last_words
 from tests.harness import Deployment
 from tests.mails import Mailbox
+from tests.scene import Scene
 
 # Each session of boto3 reads the descriptions of the services anew: 100 ms for a client.
 botocore.session.create_loader = cache(botocore.session.create_loader)
@@ -151,3 +152,11 @@ def mailbox(tmp_path: Path, change_setting: Callable[[str, object], None]) -> Ma
     change_setting("mail_from", "Community Maps <no-reply@maps.example>")
     change_setting("sign_up", True)
     return Mailbox(tmp_path / "mail" / "box.txt")
+
+
+@pytest.fixture
+def scene(deployment: Deployment, change_setting: Callable[[str, object], None], mailbox: Mailbox) -> Scene:
+    """Somebody with an application, where everything is open to everybody."""
+    change_setting("may_register", "everyone")
+    change_setting("client_cache_lifetime", 0)
+    return Scene.of(deployment)

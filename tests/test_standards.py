@@ -1,16 +1,13 @@
 """`docs/standards.md` stays true: the tests that it names exist, and each row has one or says why not."""
 
-import ast
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-DOCUMENT = (ROOT / "docs" / "standards.md").read_text(encoding="utf-8")
+from tests.documents import MARK, TEST, names_in, read, table_rows
+
+DOCUMENT = read("standards.md")
 
 RFCS = ("6749", "6750", "7009", "7636", "7662", "8252", "8414", "8628", "9207", "9728", "9700")
 COLUMNS = ["section", "requirement", "level", "how it is met", "held by"]
@@ -20,9 +17,7 @@ LEVEL = re.compile(
 )
 UNHELD = re.compile(r"\*\*(Not met|Not applicable|Gateway|By design)\*\*: \S.{9,}")
 """A mark and its reason, with which a row needs no test."""
-MARK = re.compile(r"\*\*[^*]+\*\*")
 MARKS = {"**Not met**", "**Partly met**", "**Not applicable**", "**Gateway**", "**By design**"}
-TEST = re.compile(r"`(tests/[a-z0-9_/]+\.py)::(test_[a-z0-9_]+)`")
 
 
 @dataclass(frozen=True)
@@ -40,27 +35,11 @@ class Row:
         return f"{self.rfc}-{self.section}-{self.requirement[:30]}"
 
 
-def rows(document: str) -> Iterator[Row]:
-    rfc = ""
-    for line in document.splitlines():
-        if line.startswith("## "):
-            rfc = line.removeprefix("## ").partition(":")[0].removeprefix("RFC ")
-        elif rfc and line.startswith("|"):
-            cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-            assert len(cells) == len(COLUMNS), line
-            if cells != COLUMNS and set(cells) != {"---"}:
-                yield Row(rfc, *cells)
-
-
-ROWS = list(rows(DOCUMENT))
+ROWS = [
+    Row(heading.partition(":")[0].removeprefix("RFC "), *cells)
+    for heading, cells in table_rows(DOCUMENT, COLUMNS)
+]
 NAMED = sorted(set(TEST.findall(DOCUMENT)))
-
-
-@cache
-def names_in(path: str) -> set[str]:
-    """Return the names of the tests in a file, without importing it."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def test_there_is_a_table_for_each_document() -> None:

@@ -56,9 +56,13 @@ class InvalidClient(OAuthError):
 
 
 class InvalidGrant(OAuthError):
-    """The code or refresh token is invalid, expired, revoked, or somebody else's."""
+    """The code or refresh token is invalid, expired, revoked, or somebody else's.
+
+    Says the same for what was never issued and for what others were issued.
+    """
 
     error = "invalid_grant"
+    default_description = "The code or token is invalid, expired, or was issued to another client."
 
 
 class UnauthorizedClient(OAuthError):

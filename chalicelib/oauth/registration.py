@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,11 @@ from chalicelib.settings import settings
 AUTHENTICATION_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 MAX_DESCRIPTION = 1000
 """Characters."""
+
+MAX_MARKS = 3
+"""Accents on one letter. Vietnamese has two, Thai and Hebrew up to three."""
+_BLANK = "\u115f\u1160\u3164\uffa0"
+"""The fillers of Hangul: letters that nobody sees."""
 
 _APPLICATION_TYPE = re.compile(r"[a-z][a-z_-]{0,39}")
 
@@ -139,7 +145,8 @@ def update(client: Client, metadata: ClientMetadata, *, keep_verified: bool) -> 
         client: as it was read.
         metadata: all that it is from now on.
         keep_verified: whether the platform still knows who is behind it; else it has to look
-            again once anything has changed that users see.
+            again once anything has changed that users see, and users are asked anew once their
+            browsers may be sent elsewhere: nobody agreed to that.
 
     Raises:
         InvalidClientMetadata: it cannot be registered so.
@@ -148,11 +155,16 @@ def update(client: Client, metadata: ClientMetadata, *, keep_verified: bool) -> 
     described = prepare(metadata, client.client_id, client.owner)
     if not keep_verified and any(getattr(client, name) != getattr(described, name) for name in SEEN_BY_USERS):
         client.verified_at = None
+    leads_elsewhere = not set(described.redirect_uris) <= set(client.redirect_uris)
+    if not keep_verified and leads_elsewhere:
+        client.consents_since = clock.now()
     changed = [name for name in CHANGEABLE if getattr(client, name) != getattr(described, name)]
     for name in CHANGEABLE:
         setattr(client, name, getattr(described, name))
     client.write()
     tell(CLIENT_CHANGED, client_id=client.client_id, changed=changed)
+    if not keep_verified and leads_elsewhere:
+        tell(CLIENT_CONSENTS_FORGOTTEN, client_id=client.client_id)
 
 
 def store(client: Client, former_owner: str | None = None) -> None:
@@ -306,9 +318,11 @@ def _check(metadata: ClientMetadata) -> None:
 def _check_presentation(metadata: ClientMetadata) -> None:
     """Check what people see of a client."""
     name, description = metadata.client_name.strip(), _described(metadata) or ""
-    if not name or len(name) > 80 or not name.isprintable():
+    if not name or len(name) > 80 or not _is_legible(name):
         raise InvalidClientMetadata("the name needs 1 to 80 printable characters", "client_name")
-    if len(description) > MAX_DESCRIPTION or not description.replace("\n", "").isprintable():
+    if not any(char.isalnum() and char not in _BLANK for char in name):
+        raise InvalidClientMetadata("the name needs a letter or a digit", "client_name")
+    if len(description) > MAX_DESCRIPTION or not _is_legible(description.replace("\n", "")):
         raise InvalidClientMetadata(
             f"the description needs up to {MAX_DESCRIPTION} printable characters", "description"
         )
@@ -316,6 +330,12 @@ def _check_presentation(metadata: ClientMetadata) -> None:
         raise InvalidClientMetadata("the application type is a word such as web, native or service")
     if metadata.client_uri:
         _check_homepage(metadata.client_uri)
+
+
+def _is_legible(text: str) -> bool:
+    """Tell whether a text keeps to its place on a page: accents that pile up cover what is beside it."""
+    marks = "".join("m" if unicodedata.category(char) in ("Mn", "Me") else " " for char in text)
+    return text.isprintable() and "m" * (MAX_MARKS + 1) not in marks
 
 
 def _check_homepage(uri: str) -> None:

@@ -58,7 +58,7 @@ def transition(grant_id: str, step: Step[Outcome]) -> Outcome:
     for attempt in range(ATTEMPTS):
         grant = Grant.find(grant_id)
         if grant is None:
-            raise GrantNotFound("The code or token is invalid.")
+            raise GrantNotFound
         outcome = step(grant)
         if isinstance(outcome, Unchanged):
             return outcome.outcome

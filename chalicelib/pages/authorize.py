@@ -21,7 +21,7 @@ from chalicelib.oauth.errors import ConsentRequired, LoginRequired, OAuthError
 from chalicelib.pages import consent
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
-from chalicelib.pages.rendering import error_page, host_of, page, redirect
+from chalicelib.pages.rendering import error_page, page, redirect
 from chalicelib.pages.sign_in import sign_in_page
 
 blueprint = Blueprint(__name__)
@@ -133,7 +133,7 @@ def _send_back_with_care(request: Request, refused: ErrorRedirect) -> Response:
         client=refused.client,
         description=refused.response.members["error_description"],
         location=refused.response.location,
-        returns_to=host_of(refused.response.redirect_uri),
+        way_back=consent.way_back("error", refused.response.redirect_uri),
     )
 
 
@@ -152,7 +152,7 @@ def _consent_page(
         leaves=True,
         action=_own_url(request),
         csrf_token=browser.csrf_token,
-        returns_to=host_of(asked.redirect_uri),
+        way_back=consent.way_back("consent", asked.redirect_uri),
         **consent.question(asked.client, asked.scope, signed_in.account.email, problem),
     )
 

@@ -13,7 +13,10 @@ from chalice.app import Request
 from chalicelib import logs
 from chalicelib.accounts import sessions
 from chalicelib.accounts.sessions import SignedIn
+from chalicelib.catalogue import STORAGE_FAILED
 from chalicelib.endpoints import http
+from chalicelib.journal import tell_failure
+from chalicelib.models.table import StorageError
 from chalicelib.oauth import credentials
 
 _VALUE = re.compile(r"[0-9A-Za-z_]{40}")
@@ -59,6 +62,17 @@ class Browser:
     def set_cookie(self, value: str) -> str:
         """Return the `Set-Cookie` header that gives the browser this value."""
         return _set_cookie(_name(self.secure), value, self.secure)
+
+    def sign_in(self, session: str) -> str:
+        """End the session that the browser had, and return the `Set-Cookie` header that gives it this one.
+
+        If the old one cannot be ended now, it ends by itself: what brought the new one about is done.
+        """
+        try:
+            sessions.end(self.cookie)
+        except StorageError as error:
+            tell_failure(STORAGE_FAILED, error)
+        return self.set_cookie(session)
 
     def sign_out(self) -> str:
         """Return the `Set-Cookie` header that gives the browser a cookie that means nothing."""

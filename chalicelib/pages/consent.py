@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from chalicelib import clock
 from chalicelib.models.client import Client
-from chalicelib.oauth import authorization, scopes
+from chalicelib.oauth import authorization, redirect_uris, scopes
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.pages import texts
 from chalicelib.pages.rendering import host_of
@@ -44,6 +46,20 @@ def permissions(scope: str, form: Parameters | None = None) -> list[Permission]:
 def allowed(scope: str, form: Parameters) -> list[str]:
     """Return what the user left ticked."""
     return [permission.scope for permission in permissions(scope, form) if permission.ticked]
+
+
+def way_back(section: str, redirect_uri: str) -> Markup:
+    """Say where the browser goes back to.
+
+    A private-use URI leads to whichever application has its scheme: a host in it means nothing.
+
+    Args:
+        section: of the texts.
+        redirect_uri: as it was asked for.
+    """
+    if redirect_uris.is_web(redirect_uri):
+        return texts.html(f"{section}.to_host", host=host_of(redirect_uri))
+    return texts.html(f"{section}.to_device", scheme=redirect_uri.partition(":")[0])
 
 
 def question(client: Client, scope: str, email: str, problem: str | None) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _finish(request: Request, browser: Browser, code: str, password: str, contin
     if not changed.complete:
         continue_to = http.prefix(request) + HOME
     notice = "password_set" if changed.complete else "password_set_only"
-    return redirect(continue_to, cookies=(browser.set_cookie(changed.credential), browser.set_notice(notice)))
+    return redirect(continue_to, cookies=(browser.sign_in(changed.credential), browser.set_notice(notice)))
 
 
 WAY = Way("forgotten_password", "/forgotten-password", Purpose.NEW_PASSWORD, new_password.ask, _finish)

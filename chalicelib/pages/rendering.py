@@ -87,8 +87,8 @@ def error_page(request: Request, status: int, message: str) -> Response:
 
 
 def host_of(uri: str) -> str:
-    """Return the host of a URI, for people to look at; all of it if it has none."""
-    return urlsplit(uri).netloc or uri
+    """Return the host of a web address, for people to look at."""
+    return urlsplit(uri).netloc
 
 
 def _headers(request: Request, leaves: bool, scripted: bool) -> dict[str, str]:

@@ -58,7 +58,7 @@ def sign_in() -> Response:
     if session is None:
         problem = texts.html("sign_in.wrong")
         return sign_in_page(request, browser, continue_to, email=email, status=422, problem=problem)
-    return redirect(continue_to, cookies=(browser.set_cookie(session),))
+    return redirect(continue_to, cookies=(browser.sign_in(session),))
 
 
 @blueprint.route("/sign-out", methods=["POST"], content_types=[http.FORM])

@@ -54,7 +54,7 @@ def _finish(request: Request, browser: Browser, code: str, password: str, contin
         credential = sign_up.finish(browser.cookie, code, password)
     except AddressTaken:
         return sign_in_page(request, browser, continue_to, status=409, problem=texts.html("sign_up.taken"))
-    return redirect(continue_to, cookies=(browser.set_cookie(credential), browser.set_notice("signed_up")))
+    return redirect(continue_to, cookies=(browser.sign_in(credential), browser.set_notice("signed_up")))
 
 
 WAY = Way("sign_up", "/sign-up", Purpose.SIGN_UP, sign_up.ask, _finish)

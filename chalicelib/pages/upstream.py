@@ -69,9 +69,8 @@ def come_back() -> Response:
     except provider.ProviderError as error:
         return _broken(request, error)
     else:
-        return redirect(
-            pending.continue_to, cookies=(browser.set_cookie(sessions.start(account, "upstream")),)
-        )
+        session = sessions.start(account, "upstream")
+        return redirect(pending.continue_to, cookies=(browser.sign_in(session),))
     return sign_in_page(
         request, browser, pending.continue_to, status=422, problem=_text(because), prompt=pending.prompt
     )

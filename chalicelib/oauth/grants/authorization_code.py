@@ -13,8 +13,6 @@ from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.tokens import TokenResponse
 from chalicelib.oauth.transition import Theft, transition
 
-_INVALID = "The code is invalid, expired, or was issued to another client."
-
 
 def exchange(client: Client, parameters: Parameters) -> TokenResponse:
     """Redeem an authorization code.
@@ -32,7 +30,7 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
     code_verifier = parameters.get("code_verifier")
     grant_id = credentials.grant_id_of(code, Kind.AUTHORIZATION_CODE)
     if grant_id is None:
-        raise InvalidGrant(_INVALID)
+        raise InvalidGrant
 
     def redeem(grant: Grant) -> TokenResponse | Theft:
         issued = grant.authorization_code
@@ -41,7 +39,7 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
             or grant.client_id != client.client_id
             or not credentials.matches(code, issued.hash)
         ):
-            raise InvalidGrant(_INVALID)
+            raise InvalidGrant
         if grant.revoked_at is not None:
             raise InvalidGrant("The authorization was revoked.")
         if not hmac.compare_digest(redirect_uri.encode(), issued.redirect_uri.encode()):
@@ -52,7 +50,7 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
             error = InvalidGrant("The code was used before. All tokens that it yielded are revoked.")
             return Theft(CODE_REPLAYED, error)
         if issued.expires_at <= clock.now():
-            raise InvalidGrant(_INVALID)
+            raise InvalidGrant
         issued.redeemed_at = clock.now()
         return _issue(grant, client)
 

@@ -29,8 +29,6 @@ INTERVAL = 5
 JITTER = 1
 """Seconds by which the network may bring two polls closer together than they were sent."""
 
-_INVALID = "The device_code is invalid, or was issued to another client."
-
 
 def exchange(client: Client, parameters: Parameters) -> TokenResponse:
     """Answer a poll.
@@ -50,7 +48,7 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
     device_code = parameters.require("device_code")
     grant_id = credentials.grant_id_of(device_code, Kind.DEVICE_CODE)
     if grant_id is None:
-        raise InvalidGrant(_INVALID)
+        raise InvalidGrant
 
     def poll(grant: Grant) -> TokenResponse | Unchanged[TokenResponse] | Theft | OAuthError:
         issued = grant.device_code
@@ -59,7 +57,7 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
             or grant.client_id != client.client_id
             or not credentials.matches(device_code, issued.hash)
         ):
-            raise InvalidGrant(_INVALID)
+            raise InvalidGrant
         if issued.redeemed_at is not None:
             return _poll_again(grant, device_code)
         if grant.revoked_at is not None:

@@ -14,8 +14,6 @@ from chalicelib.oauth.tokens import TokenResponse
 from chalicelib.oauth.transition import Theft, Unchanged, transition
 from chalicelib.settings import settings
 
-_INVALID = "The refresh token is invalid, expired, or was issued to another client."
-
 
 def exchange(client: Client, parameters: Parameters) -> TokenResponse:
     """Trade a refresh token for a new access token and a new refresh token.
@@ -34,14 +32,14 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
     scope = parameters.get("scope")
     grant_id = credentials.grant_id_of(token, Kind.REFRESH_TOKEN)
     if grant_id is None:
-        raise InvalidGrant(_INVALID)
+        raise InvalidGrant
 
     def rotate(grant: Grant) -> TokenResponse | Unchanged[TokenResponse] | Theft:
         state = _state(grant, client, token)
-        narrowed = _narrowed(scope, grant)
+        narrowed = _narrowed(scope, grant, client)
         if credentials.matches(token, state.hash):
             if state.expires_at <= clock.now():
-                raise InvalidGrant(_INVALID)
+                raise InvalidGrant
             return _rotate(grant, token, narrowed)
         if _may_retry(state, token):
             return Unchanged(_answer_again(grant, token, narrowed))
@@ -58,18 +56,23 @@ def _state(grant: Grant, client: Client, token: str) -> RefreshToken:
     """Return what the grant knows, if it really issued this token, to this client."""
     state = grant.refresh_token
     if state is None or grant.client_id != client.client_id:
-        raise InvalidGrant(_INVALID)
+        raise InvalidGrant
     if not credentials.was_issued(token, state.tag_key):
-        raise InvalidGrant(_INVALID)
+        raise InvalidGrant
     if grant.revoked_at is not None:
         raise InvalidGrant("The authorization was revoked.")
     return state
 
 
-def _narrowed(scope: str | None, grant: Grant) -> str:
+def _narrowed(scope: str | None, grant: Grant, client: Client) -> str:
+    """Return what is asked for: no more than the user granted, and the client is still registered for."""
+    registered = client.scope.split(" ")
+    granted = " ".join(token for token in grant.scope.split(" ") if token in registered)
+    if not granted:
+        raise InvalidScope("The client is no longer registered for any scope that the user granted.")
     if scope is None:
-        return str(grant.scope)
-    return scopes.narrowed(scope, grant.scope, "The scope is more than the user granted.")
+        return granted
+    return scopes.narrowed(scope, granted, "The scope is more than the user granted.")
 
 
 def _rotate(grant: Grant, token: str, scope: str) -> TokenResponse:

@@ -7,6 +7,7 @@ MiniStack's ImportRestApi leaves the API empty, so that no request goes through 
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -23,7 +24,7 @@ FUNCTIONS = {
 
 
 @pytest.fixture(scope="module")
-def deployed(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def deployed(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     project = checkout(tmp_path_factory.mktemp("chalice"), ministack)
     for command in (
         (".venv/bin/python", "manage.py", "--stage", "dev", "tables", "create"),
@@ -31,7 +32,9 @@ def deployed(ministack: str, tmp_path_factory: pytest.TempPathFactory) -> Checko
     ):
         done = project.run(*command)
         assert done.returncode == 0, done.stdout
-    return project
+    yield project
+    done = project.run(".venv/bin/chalice", "delete", "--stage", "dev")
+    assert done.returncode == 0, done.stdout
 
 
 def configuration(deployed: Checkout, name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ LOCKS := requirements requirements-dev requirements-lock tests/stack/requirement
 TESTS_MAY := B101,B105,B106,B107,B404,B603,B607
 INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile
 
-.PHONY: run test lint lock bench bench-quick deploy destroy package screenshots clean
+.PHONY: run test lint lock fuzz bench bench-quick deploy destroy package screenshots clean
 
 run: $(VENV)/installed
 	@exec $(BIN)/python run.py
@@ -34,6 +34,11 @@ lock: build/lock/installed
 			$(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE))) \
 			--output-file $$lock.txt $$lock.in; \
 	done
+
+# 100,000 hostile requests, and every parser fuzzed, in about a quarter of an hour: for the night.
+# ARGS="--requests 1000000 --minutes 60 --seed 1" sends others; ARGS=--help says what there is.
+fuzz: $(VENV)/installed
+	$(BIN)/python -m tests.hostile run $(ARGS)
 
 # How fast and how cheap it is, beside other servers, which are installed in build/bench: writes bench/report.md.
 bench: $(VENV)/installed

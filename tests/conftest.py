@@ -15,6 +15,7 @@ os.environ.update(
 os.environ.pop("AWS_ENDPOINT_URL_DYNAMODB", None)
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,9 @@ from chalicelib import clock
 from chalicelib.accounts import passwords
 from chalicelib.models.table import dynamodb
 from chalicelib.oauth import clients
-from chalicelib.settings import settings
 from management.infrastructure import tables
 from tests import last_words
-from tests.harness import Deployment
+from tests.harness import Deployment, changed_setting
 from tests.mails import Mailbox
 from tests.scene import Scene
 
@@ -107,15 +107,8 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
 @pytest.fixture
 def change_setting() -> Iterator[Callable[[str, object], None]]:
     """Change a setting for one test."""
-    before: dict[str, object] = {}
-
-    def change(name: str, value: object) -> None:
-        before.setdefault(name, getattr(settings, name))
-        object.__setattr__(settings, name, value)
-
-    yield change
-    for name, value in before.items():
-        object.__setattr__(settings, name, value)
+    with ExitStack() as changes:
+        yield lambda name, value: changes.enter_context(changed_setting(name, value))
 
 
 class Log:

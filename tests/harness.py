@@ -24,6 +24,7 @@ from chalicelib.models.table import dynamodb
 from chalicelib.models.user import Account
 from chalicelib.oauth import registration
 from chalicelib.oauth.registration import ClientMetadata
+from chalicelib.settings import settings
 from management.infrastructure.tables import TABLES
 
 HOST = "auth.example.org"
@@ -174,7 +175,11 @@ def event(
 
 def send(sent: dict[str, Any]) -> Answer:
     """Hand an event to the app."""
-    response = app.app(sent, None)
+    return answer_of(app.app(sent, None))
+
+
+def answer_of(response: Mapping[str, Any]) -> Answer:
+    """Read what the app hands to API Gateway."""
     headers = {name.lower(): value for name, value in response["headers"].items()}
     several = {name.lower(): values for name, values in response["multiValueHeaders"].items()}
     body = response["body"]
@@ -412,3 +417,14 @@ def count_requests() -> Iterator[Counter[str]]:
 def query_of(url: str) -> dict[str, list[str]]:
     """Return the parameters of a URL."""
     return parse_qs(urlsplit(url).query)
+
+
+@contextmanager
+def changed_setting(name: str, value: object) -> Iterator[None]:
+    """Change a setting until the end of the block."""
+    before = getattr(settings, name)
+    object.__setattr__(settings, name, value)
+    try:
+        yield
+    finally:
+        object.__setattr__(settings, name, before)

@@ -3,13 +3,10 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import yaml
-from chalice.local import RouteMatcher
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
@@ -39,19 +36,10 @@ from tests.harness import (
     post,
     send,
 )
+from tests.openapi import DOCUMENT, POST_ONLY, check, check_redirect, documented, operation, resolve
 
-DOCUMENT: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).parent.parent / "docs" / "openapi.yaml").read_text(encoding="utf-8")
-)
 SERVER = "/.well-known/oauth-authorization-server"
 RESOURCE = "/.well-known/oauth-protected-resource"
-POST_ONLY = (
-    "/oauth2/access_token",
-    "/oauth2/token",
-    "/oauth2/device_authorization",
-    "/oauth2/revoke",
-    "/oauth2/introspect",
-)
 REFUSED = {(path, method) for path in POST_ONLY for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE")}
 """Routed so that they get an OAuth error, not to be used."""
 
@@ -60,56 +48,6 @@ VERIFIER, CHALLENGE = (
     "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
     "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 )
-
-_routes = RouteMatcher(list(app.app.routes))
-
-
-def resolve(node: Any) -> Any:
-    """Follow a reference."""
-    while "$ref" in node:
-        found: Any = DOCUMENT
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            found = found[part.replace("~1", "/").replace("~0", "~")]
-        node = found
-    return node
-
-
-def check(schema: Mapping[str, Any], value: Any) -> None:
-    """Hold a value against a schema, whose references are into the document.
-
-    Members that the schema does not name are refused: they ought to be documented.
-    """
-    Draft202012Validator({**DOCUMENT, **schema, "unevaluatedProperties": False}).validate(value)
-
-
-def operation(method: str, path: str) -> Any:
-    return DOCUMENT["paths"][_routes.match_route(urlsplit(path).path).route][method.lower()]
-
-
-def documented(answer: Answer, method: str, path: str, status: int) -> Answer:
-    """Hold an answer against what the document says of it: status, headers, body."""
-    assert answer.status == status, answer
-    response = resolve(operation(method, path)["responses"][str(status)])
-    for name, header in response.get("headers", {}).items():
-        check_header(answer, name, resolve(header))
-    content = response.get("content")
-    if content is None:
-        assert answer.body == ""
-        return answer
-    # The gateway calls what has no type JSON.
-    media_type = answer.headers.get("content-type", "application/json").partition(";")[0]
-    check(content[media_type]["schema"], answer.json if media_type == "application/json" else answer.body)
-    return answer
-
-
-def check_header(answer: Answer, name: str, header: Mapping[str, Any]) -> None:
-    if name == "Set-Cookie":
-        values = answer.set_cookies
-    else:
-        values = [answer.headers[name.lower()]] if name.lower() in answer.headers else []
-    assert values or not header.get("required"), f"{name} is missing"
-    for value in values:
-        check(header["schema"], int(value) if header["schema"]["type"] == "integer" else value)
 
 
 def call(
@@ -134,20 +72,6 @@ def check_authorization_request(url: str) -> None:
     }
     for name, value in parse_qsl(urlsplit(url).query):
         check(schemas[name], value)
-
-
-def check_redirect(answer: Answer) -> dict[str, str]:
-    """Hold the parameters of a redirect against what an application is told to expect."""
-    callback = resolve(operation("GET", "/oauth2/authorize")["callbacks"]["answer"])
-    (expected,) = callback.values()
-    parameters = {parameter["name"]: parameter for parameter in expected["get"]["parameters"]}
-    assert {name for name, parameter in parameters.items() if parameter.get("required")} <= set(
-        answer.redirect_params
-    )
-    for name, value in answer.redirect_params.items():
-        check(parameters[name]["schema"], value)
-    check(expected["post"]["requestBody"]["content"][FORM]["schema"], answer.redirect_params)
-    return answer.redirect_params
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def events_of(record: Mapping[str, Any]) -> list[Event]:
         record: of the stream of `grants` or `clients`, with the row before and after.
 
     Raises:
-        LookupError, TypeError, ValueError, AttributeError: the record is not like that.
+        LookupError, TypeError, ValueError, AttributeError, OverflowError: the record is not like that.
     """
     change = record["dynamodb"]
     old, new = change.get("OldImage"), change.get("NewImage")

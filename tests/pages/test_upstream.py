@@ -18,6 +18,7 @@ from tests.conftest import Log, Time
 from tests.expect import assert_error_page
 from tests.faults import FAULTS, meanwhile, storage_fails
 from tests.harness import EMAIL, HOST, PASSWORD, Answer, App, Browser, Deployment, Form, count_requests
+from tests.openapi import documented
 from tests.openid_provider import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -28,7 +29,6 @@ from tests.openid_provider import (
     rsa_key,
     running_provider,
 )
-from tests.test_openapi import documented
 
 ChangeSetting = Callable[[str, object], None]
 

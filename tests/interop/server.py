@@ -62,7 +62,13 @@ class Server:
 
     def manage(self, *arguments: str, text: str = "") -> str:
         """Run a command of the operator's and return what it prints."""
-        done = subprocess.run(
+        done = self.run(*arguments, text=text)
+        assert done.returncode == 0, f"manage.py {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def run(self, *arguments: str, text: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run a command of the operator's, whatever comes of it."""
+        return subprocess.run(
             [sys.executable, "manage.py", "--stage", self.stage, *arguments],
             cwd=self.folder,
             env=self.environment,
@@ -72,8 +78,6 @@ class Server:
             check=False,
             timeout=60,
         )
-        assert done.returncode == 0, f"manage.py {' '.join(arguments)}: {done.stderr}"
-        return done.stdout
 
     def add_account(self) -> Account:
         account = Account(f"{uuid.uuid4().hex}@example.org", "correct horse")

@@ -1,7 +1,7 @@
 """Fuzzing guided by the lines that an input reaches, with Atheris, which is libFuzzer for Python.
 
-Atheris is installed for itself in `build`, when it is needed first: 35 MB that have wheels for Linux on
-x86-64 alone, and that no other test wants. It runs in our own environment all the same.
+Atheris is installed for itself in `build`, when it is needed first: it is 35 MB, no other test wants it,
+and there are machines for which it has no wheel. It runs in our own environment all the same.
 """
 
 import os

@@ -19,27 +19,13 @@ SEED = int(os.environ.get("FUZZ_SEED", "1"))
 REQUESTS = {"described": 1800, "spoilt": 5000, "events": 3200, "large bodies": 20}
 
 DEEP = {
-    "described": {"api 200", "api 201", "api 303", "api 400", "api 401", "api 403", "api 404", "api 422"},
-    "spoilt": {
-        "api 200",
-        "api 303",
-        "api 400",
-        "api 401",
-        "api 403",
-        "api 404",
-        "api 405",
-        "api 413",
-        "api 415",
-    },
-    "events": {
-        "api 200",
-        "api 400",
-        "authorizer allowed",
-        "authorizer Unauthorized",
-        "authorizer ScopeRulesError",
-    }
-    | {"bearer allowed", "bearer Unauthorized", "publisher answered"},
-    "large bodies": {"api 400", "api 413"},
+    "described": [f"api {status}" for status in (200, 201, 303, 400, 401, 403, 404, 422)],
+    "spoilt": [f"api {status}" for status in (200, 303, 400, 401, 403, 404, 405, 413, 415, 422)],
+    "events": [
+        *("api 200", "api 400", "bearer allowed", "bearer Unauthorized", "publisher answered"),
+        *("authorizer allowed", "authorizer Unauthorized", "authorizer ScopeRulesError"),
+    ],
+    "large bodies": ["api 400", "api 413"],
 }
 """What has to come out, so that what was sent was not refused at the first glance."""
 
@@ -76,7 +62,7 @@ def test_every_promise_is_kept(deployment: World, pytestconfig: pytest.Config, k
     say(pytestconfig, run.summary())
     assert not run.failures
     assert run.requests == REQUESTS[kind]
-    assert DEEP[kind] <= set(run.outcomes)
+    assert set(DEEP[kind]) <= set(run.outcomes)
     if kind in ("described", "spoilt"):
         assert {(path, method.upper()) for path, method in OPERATIONS} - NOT_SET_UP <= run.called
 

@@ -9,7 +9,7 @@ LOCKS := requirements requirements-dev requirements-lock tests/stack/requirement
 TESTS_MAY := B101,B105,B106,B107,B404,B603,B607
 INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile
 
-.PHONY: run test lint lock fuzz soak bench bench-quick deploy destroy package screenshots clean
+.PHONY: run test lint lock faults fuzz soak bench bench-quick deploy destroy package screenshots clean
 
 run: $(VENV)/installed
 	@exec $(BIN)/python run.py
@@ -20,6 +20,10 @@ test: $(VENV)/installed
 # Everything at once for half an hour, with faults, on MiniStack. SOAK="--minutes 5 --seed 1 --json" says otherwise.
 soak: $(VENV)/installed
 	@$(BIN)/python -m tests.soak $(SOAK)
+
+# Every fault at every request to DynamoDB of every flow, and what became of each. `make test` takes a part of them.
+faults: $(VENV)/installed
+	FAULTS=all $(BIN)/python -m pytest tests/matrix
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -93,7 +93,11 @@ AUTHORIZER_REFUSED = Event(
     metrics=DECISION,
 )
 AUTHORIZER_FAILED = Event(
-    "authorizer.failed", "Nobody knows, so nobody gets in", (*DECIDED, *FAILURE), ERROR, DECISION
+    "authorizer.failed",
+    "Nobody knows, so nobody gets in: `storage` did not answer, or something `unexpected`",
+    (*DECIDED, "reason", *FAILURE),
+    ERROR,
+    DECISION,
 )
 
 SCOPE_RULES_REFUSED = Event(

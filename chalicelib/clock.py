@@ -2,10 +2,18 @@
 
 import time
 
+SKEW = 120
+"""Seconds by which the clocks of two functions, or a client's and ours, may differ."""
+
 
 def now() -> int:
     """Return the current time in epoch seconds."""
     return int(time.time())
+
+
+def has_passed(epoch_seconds: int) -> bool:
+    """Tell whether a time has come on all clocks: for what lasts so short that one clock would lose it."""
+    return now() >= epoch_seconds + SKEW
 
 
 def milliseconds() -> int:

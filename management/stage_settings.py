@@ -18,6 +18,8 @@ EVENT_BUS = (
 EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 ARCHITECTURES = ("x86_64", "arm64")
 ENDPOINT_TYPES = ("EDGE", "REGIONAL")
+TIMEOUTS = range(26, 29)
+"""Seconds: more than a request takes at the worst (`chalicelib/deadline.py`), less than API Gateway waits."""
 RETENTIONS = (
     1,
     3,
@@ -58,6 +60,8 @@ class StageSettings:
     lambda_architecture: str = "x86_64"
     log_retention_in_days: int = 30
     """How long the logs of the functions and of the API are kept."""
+    lambda_timeout: int = 28
+    """Seconds that a function has."""
     xray: bool = False
     """Whether requests are traced with AWS X-Ray."""
     api_gateway_custom_domain: Mapping[str, Any] = field(default_factory=dict)
@@ -152,6 +156,7 @@ def _is_throttle(value: object) -> bool:
 _CHECKS: dict[str, Callable[[Any], object]] = {
     "lambda_architecture": lambda value: value in ARCHITECTURES,
     "log_retention_in_days": lambda value: _is_count(value) and value in RETENTIONS,
+    "lambda_timeout": lambda value: _is_count(value) and value in TIMEOUTS,
     "xray": lambda value: isinstance(value, bool),
     "api_gateway_custom_domain": lambda value: (
         isinstance(value, dict) and {"domain_name", "certificate_arn"} <= set(value)
@@ -171,6 +176,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
 _EXPECTED = {
     "lambda_architecture": " or ".join(ARCHITECTURES),
     "log_retention_in_days": f"a number of days that CloudWatch Logs has: {', '.join(map(str, RETENTIONS))}",
+    "lambda_timeout": f"{TIMEOUTS[0]} to {TIMEOUTS[-1]} seconds",
     "xray": "true or false",
     "api_gateway_custom_domain": "an object with domain_name and certificate_arn",
     "api_gateway_endpoint_type": " or ".join(ENDPOINT_TYPES),
@@ -186,6 +192,7 @@ _EXPECTED = {
 _CHALICES = (
     "lambda_architecture",
     "log_retention_in_days",
+    "lambda_timeout",
     "xray",
     "api_gateway_custom_domain",
     "api_gateway_endpoint_type",

@@ -11,6 +11,7 @@ from unittest import mock
 
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from botocore.retries.quota import RetryQuota
 from moto.core.models import botocore_stubber
 
 ENDPOINT = "https://dynamodb.us-east-1.amazonaws.com"
@@ -57,10 +58,14 @@ TRANSACTION_CONFLICT = refusal(400, "TransactionCanceledException", "None", "Tra
 
 
 @contextmanager
-def storage_fails(fault: Fault, operation: str = "") -> Iterator[None]:
-    """Let every request to DynamoDB fail, or every one of an operation such as `PutItem`."""
-    with _intercepted(lambda _: fault(), operation):
-        yield
+def storage_fails(fault: Fault, operation: str = "") -> Iterator[mock.Mock]:
+    """Let every request to DynamoDB fail, or every one of an operation such as `PutItem`.
+
+    Yields:
+        What stands in for `time.sleep`.
+    """
+    with intercepted(lambda _: fault(), operation) as sleep:
+        yield sleep
 
 
 @contextmanager
@@ -79,7 +84,7 @@ def answer_gets_lost(operation: str) -> Iterator[list[str]]:
             assert answer(request)
             raise ReadTimeoutError(endpoint_url=ENDPOINT)
 
-    with _intercepted(lose, operation):
+    with intercepted(lose, operation):
         yield lost
 
 
@@ -97,7 +102,7 @@ def first_attempt_fails(operation: str) -> Iterator[list[Any]]:
         if len(attempts) == 1:
             raise EndpointConnectionError(endpoint_url=ENDPOINT)
 
-    with _intercepted(fail, operation):
+    with intercepted(fail, operation):
         yield attempts
 
 
@@ -105,7 +110,7 @@ def first_attempt_fails(operation: str) -> Iterator[list[Any]]:
 def first_attempt_is_refused(fault: Fault, operation: str) -> Iterator[None]:
     """Let the next request of an operation fail, and all after it be as they are."""
     pending = [fault]
-    with _intercepted(lambda _: pending.pop()() if pending else None, operation):
+    with intercepted(lambda _: pending.pop()() if pending else None, operation):
         yield
     assert not pending, f"there was no {operation}"
 
@@ -119,13 +124,26 @@ def meanwhile(operation: str, happens: Callable[[], object]) -> Iterator[None]:
         if pending:
             pending.pop()()
 
-    with _intercepted(interrupt, operation):
+    with intercepted(interrupt, operation):
         yield
     assert not pending, f"there was no {operation}"
 
 
 @contextmanager
-def _intercepted(handle: Callable[[AWSPreparedRequest], Response | None], operation: str) -> Iterator[None]:
+def intercepted(
+    handle: Callable[[AWSPreparedRequest], Response | None], operation: str = ""
+) -> Iterator[mock.Mock]:
+    """Let each request to DynamoDB, or each of an operation, be handled before moto answers it.
+
+    botocore does not tire of retrying, as it does in a process in which many requests failed.
+
+    Args:
+        handle: returns what the answer is instead, if it is not moto's.
+        operation: such as `PutItem`.
+
+    Yields:
+        What stands in for `time.sleep`.
+    """
     answer = botocore_stubber.process_request
 
     def process(request: AWSPreparedRequest) -> object:
@@ -136,5 +154,9 @@ def _intercepted(handle: Callable[[AWSPreparedRequest], Response | None], operat
         response = handle(request) if name.endswith(f".{operation}") or not operation else None
         return response or answer(request)
 
-    with mock.patch.object(botocore_stubber, "process_request", process), mock.patch("time.sleep"):
-        yield
+    with (
+        mock.patch.object(botocore_stubber, "process_request", process),
+        mock.patch.object(RetryQuota, "acquire", return_value=True),
+        mock.patch("time.sleep") as sleep,
+    ):
+        yield sleep

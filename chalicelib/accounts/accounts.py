@@ -3,10 +3,9 @@
 import re
 import secrets
 import string
-import time
 from collections.abc import Callable, Collection
 
-from chalicelib import clock
+from chalicelib import clock, deadline
 from chalicelib.accounts import passwords
 from chalicelib.catalogue import (
     ACCOUNT_ADDED,
@@ -16,11 +15,12 @@ from chalicelib.catalogue import (
     ACCOUNT_PROMOTED,
     GRANTS_REVOKED,
     PASSWORD_CHANGED,
+    REVOCATION_INCOMPLETE,
     SESSIONS_ENDED,
     Event,
 )
-from chalicelib.journal import tell
-from chalicelib.models.table import Conflict, Transaction
+from chalicelib.journal import tell, tell_failure
+from chalicelib.models.table import Conflict, StorageError, Transaction
 from chalicelib.models.user import Account, EmailAddress, Identity
 from chalicelib.oauth import credentials, revocation
 
@@ -51,6 +51,22 @@ def revoke_all(user_id: str, because: str, *, kept: Collection[str] = ()) -> int
         if revoked:
             tell(GRANTS_REVOKED, user_id=user_id, count=revoked, because=because)
     return revoked
+
+
+def finish_revoking(account: Account) -> None:
+    """Revoke what was to end with a password and has not: as far as that comes, it is done the next time.
+
+    Args:
+        account: as it was read or written just now.
+    """
+    if account.revoke_all_but is None:
+        return
+    try:
+        revoke_all(account.user_id, "password changed", kept=account.revoke_all_but)
+        account.revoke_all_but = None
+        account.write()
+    except (Conflict, StorageError) as error:
+        tell_failure(REVOCATION_INCOMPLETE, error, user_id=account.user_id)
 
 
 class InvalidAccount(ValueError):
@@ -127,7 +143,7 @@ def store(account: Account) -> None:
                 store_in(transaction, account)
         except Conflict:  # Taken, or held by another transaction for a moment.
             account.revision = None
-            time.sleep(0.02 * 2**attempt if attempt + 1 < ATTEMPTS else 0)
+            deadline.pause(attempt)
             continue
         return
     raise InvalidAccount("there is an account with this e-mail address")

@@ -11,7 +11,7 @@ from email.utils import formataddr, formatdate, parseaddr
 from pathlib import Path
 from typing import Any
 
-from chalicelib import clock
+from chalicelib import clock, deadline
 from chalicelib.settings import EMAIL, settings
 
 CONNECT_TIMEOUT, READ_TIMEOUT, ATTEMPTS = 1, 3, 2
@@ -46,6 +46,8 @@ def send(to: str, subject: str, text: str) -> None:
     """
     if not can_reach(to):
         raise ValueError("no address that mail can be sent to")
+    if deadline.is_over():
+        raise MailFailed("out of time")
     message = EmailMessage()
     message["From"] = settings.mail_from
     message["To"] = to

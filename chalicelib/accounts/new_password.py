@@ -2,18 +2,20 @@
 
 Either way one transaction changes the password, ends all sessions and starts a new one for this
 browser. Revoking comes after it: nothing can be granted to the old sessions any longer, so that
-it misses nothing.
+it misses nothing. That it has to come is noted by the transaction: should it fail, or the function
+end before it, signing in goes on with it.
 """
 
 import secrets
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 from chalicelib.accounts import accounts, mailed_codes, passwords, sessions, throttle
 from chalicelib.accounts.mailed_codes import Compose, Letter, NoCode, Purpose
 from chalicelib.accounts.throttle import Attempt
-from chalicelib.catalogue import PASSWORD_CHANGED, PASSWORD_RESET, REVOCATION_INCOMPLETE
-from chalicelib.journal import tell, tell_failure
+from chalicelib.catalogue import PASSWORD_CHANGED, PASSWORD_RESET
+from chalicelib.journal import tell
 from chalicelib.models.session import MailedCode
 from chalicelib.models.table import StorageError, Transaction
 from chalicelib.models.user import Account
@@ -108,6 +110,7 @@ def _set(
 ) -> Changed:
     account.password_hash = passwords.hash_password(password)
     account.epoch += 1
+    account.revoke_all_but = list(kept)
     credential, session = sessions.new(account)
     with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
         account.write_in(transaction)
@@ -115,15 +118,7 @@ def _set(
         if spending is not None:
             spending.delete_in(transaction)
     tell(PASSWORD_CHANGED if spending is None else PASSWORD_RESET, user_id=account.user_id)
-    return Changed(credential, complete=_clean_up(account, kept))
-
-
-def _clean_up(account: Account, kept: Collection[str]) -> bool:
-    """Revoke what is not kept, and let the new password in at once, whoever guessed at the old one."""
-    try:
-        accounts.revoke_all(account.user_id, "password changed", kept=kept)
+    accounts.finish_revoking(account)
+    with suppress(StorageError):  # Or the new password has to wait, for who guessed at the old one.
         throttle.ACCOUNT.forget(account.email)
-    except StorageError as error:
-        tell_failure(REVOCATION_INCOMPLETE, error, user_id=account.user_id)
-        return False
-    return True
+    return Changed(credential, complete=account.revoke_all_but is None)

@@ -21,11 +21,11 @@ from joserfc.jwk import JWKRegistry, KeySet
 from requests import RequestException, Response
 from urllib3.exceptions import HTTPError
 
-from chalicelib import clock
+from chalicelib import clock, deadline
 from chalicelib.settings import SECURE_URL, settings
 
 TIMEOUT = (2, 3)
-"""Seconds to connect, and to wait for an answer, five times at most. API Gateway waits for 29."""
+"""Seconds to connect, and to wait for an answer, while the invocation has time (`deadline`)."""
 
 MAX_ANSWER = 256 * 1024
 """Bytes."""
@@ -199,6 +199,7 @@ def _read_secret() -> str | None:
     parameter = settings.upstream_secret_parameter
     if parameter is None:
         return settings.upstream_client_secret or None
+    _check_time()
     config = Config(connect_timeout=TIMEOUT[0], read_timeout=TIMEOUT[1], retries={"total_max_attempts": 2})
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     try:
@@ -233,13 +234,23 @@ def _get(url: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
 
 
 def _session(**options: Any) -> OAuth2Session:
-    """Return a session that follows no redirect: a secret goes where the metadata says, or nowhere."""
+    """Return a session that follows no redirect: a secret goes where the metadata says, or nowhere.
+
+    Raises:
+        ProviderError: there is no time left to ask.
+    """
+    _check_time()
     session = OAuth2Session(
         settings.upstream_client_id, default_timeout=TIMEOUT, max_redirects=0, stream=True, **options
     )
     session.headers["Accept-Encoding"] = "identity"
     session.hooks["response"].append(_bound)
     return session
+
+
+def _check_time() -> None:
+    if deadline.is_over():
+        raise ProviderError("out of time")
 
 
 def _bound(response: Response, **_: object) -> None:

@@ -81,6 +81,7 @@ def start(account: Account, method: str) -> str:
     credential, session = new(account)
     session.save()
     tell(SIGN_IN_SUCCEEDED, user_id=account.user_id, method=method)
+    accounts.finish_revoking(account)
     return credential
 
 

@@ -27,8 +27,7 @@ from chalicelib.settings import settings
 LIFETIME = 600
 """Seconds that a person has to sign in."""
 
-LEEWAY = 60
-"""Seconds by which the provider's clock may be off."""
+LEEWAY = clock.SKEW
 
 ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),

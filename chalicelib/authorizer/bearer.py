@@ -8,7 +8,7 @@ from typing import Any
 from chalice import Blueprint
 from chalice.app import AuthRequest, ChaliceAuthorizer
 
-from chalicelib import logs
+from chalicelib import deadline, logs
 from chalicelib.authorizer.decision import decide
 from chalicelib.authorizer.policy import Request, own_rules, policy
 from chalicelib.settings import settings
@@ -28,13 +28,14 @@ def bearer(request: AuthRequest) -> dict[str, Any]:
     return policy(decision, own_rules().access(decision.scopes), Request.of(request.method_arn))
 
 
-class _Numbered(ChaliceAuthorizer):
-    """Lets the log know which invocation an event belongs to: Chalice does not hand that on."""
+class _Invoked(ChaliceAuthorizer):
+    """Says how long an invocation has, and lets the log know which it is: Chalice does not hand that on."""
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         logs.begin(request_id=getattr(context, "aws_request_id", None))
-        return super().__call__(event, context)
+        with deadline.within(deadline.AUTHORIZER):
+            return super().__call__(event, context)
 
 
 # It is registered with Chalice, which would not know of another object in its place.
-bearer.__class__ = _Numbered
+bearer.__class__ = _Invoked

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from chalicelib.catalogue import AUTHORIZER_ALLOWED, AUTHORIZER_FAILED, AUTHORIZER_REFUSED
 from chalicelib.journal import tell, tell_failure
 from chalicelib.models.grant import Grant
+from chalicelib.models.table import StorageError
 from chalicelib.oauth import credentials, tokens
 from chalicelib.oauth.credentials import Kind
 
@@ -67,7 +68,8 @@ def decide(authorization: str | None) -> Decision:
     try:
         decision = _decide(authorization)
     except Exception as error:
-        tell_failure(AUTHORIZER_FAILED, error, decision="failed", duration_ms=_since(began))
+        reason = "storage" if isinstance(error, StorageError) else "unexpected"
+        tell_failure(AUTHORIZER_FAILED, error, decision="failed", reason=reason, duration_ms=_since(began))
         raise
     if isinstance(decision, Decision):
         tell(

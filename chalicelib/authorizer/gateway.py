@@ -9,7 +9,7 @@ from typing import Any
 
 from chalice import Blueprint
 
-from chalicelib import logs
+from chalicelib import deadline, logs
 from chalicelib.authorizer.decision import Unauthorized, decide
 from chalicelib.authorizer.policy import Request, own_rules, policy
 from chalicelib.catalogue import SCOPE_RULES_REFUSED
@@ -31,7 +31,8 @@ def authorizer(event: Any, context: object) -> dict[str, Any]:
         StorageError: DynamoDB did not answer; a 500. Nobody gets in.
     """
     logs.begin(request_id=getattr(context, "aws_request_id", None))
-    return _adapter(event)(event)
+    with deadline.within(deadline.AUTHORIZER):
+        return _adapter(event)(event)
 
 
 def _adapter(event: Any) -> "Callable[[Event], dict[str, Any]]":

@@ -1,4 +1,4 @@
-"""What surrounds every request: what its events have in common, and the line that ends it."""
+"""What surrounds every request: its time, what its events have in common, and the line that ends it."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from chalice import Blueprint, Response
 from chalice.app import Request
 
-from chalicelib import logs
+from chalicelib import deadline, logs
 from chalicelib.catalogue import REQUEST
 from chalicelib.endpoints import http
 from chalicelib.journal import tell
@@ -23,7 +23,8 @@ def tell_of_the_request(request: Request, get_response: Callable[[Request], Resp
     invocation = logs.begin(request_id=request_id, source_ip=http.source_ip(request))
     status = 500
     try:
-        response = get_response(request)
+        with deadline.within(deadline.REQUEST):
+            response = get_response(request)
         status = response.status_code
         return response
     finally:

@@ -8,7 +8,7 @@ from chalicelib.models.table import EpochSeconds, Maps, Row, table_name
 
 
 class ClientSecret(MapAttribute[str, Any]):
-    """A valid secret of a client. Two are valid while a rotation lasts."""
+    """A valid secret of a client. Two are valid while a rotation lasts, or three."""
 
     hash = UnicodeAttribute()
     """SHA-256 of the secret, as `credentials.digest` writes it."""

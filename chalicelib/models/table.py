@@ -3,11 +3,11 @@
 import os
 import secrets
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 from pynamodb.attributes import Attribute, ListAttribute, MapAttribute, UnicodeAttribute
 from pynamodb.connection import Connection
@@ -19,7 +19,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
-from chalicelib import catalogue, logs
+from chalicelib import catalogue, deadline, logs
 from chalicelib.settings import settings
 
 StorageError = PynamoDBException
@@ -28,8 +28,12 @@ StorageError = PynamoDBException
 TTL_ATTRIBUTE = "expires_at"
 """Rows without it stay. DynamoDB deletes late, so expiry is checked on read as well."""
 
-CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 1, 3, 2
-"""Seconds, seconds and count: at worst 12 seconds of waiting for one request; API Gateway waits for 29."""
+CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 1, 2, 2
+"""Seconds, seconds and count, as far as the invocation has time (`deadline`).
+
+botocore waits before a retry, for a random part of at most 1 and 2 seconds after a throttle, and of
+25 and 50 milliseconds after all else.
+"""
 
 PATIENCE = 6
 """How often a write is repeated that met a transaction on its row: at worst for 1.3 seconds."""
@@ -46,8 +50,14 @@ USER_AGENT = Config(user_agent="oauth")
 """What our requests say that they come from. Left alone, botocore makes a long text, twice for each."""
 
 
+class OutOfTime(BotoCoreError):  # type: ignore[misc]  # botocore has no types
+    """A request to DynamoDB that was not sent. pynamodb makes a `StorageError` of it, as of all others."""
+
+    fmt = "the time of the invocation is over"
+
+
 class _Connection(Connection):
-    """A connection whose requests are counted, the repeated ones as well."""
+    """A connection whose requests are counted, and end with the invocation; the repeated ones as well."""
 
     @property
     def session(self) -> Session:
@@ -56,12 +66,14 @@ class _Connection(Connection):
         session = super().session
         if session is not known:
             session.set_default_client_config(USER_AGENT)
-            session.register("request-created.dynamodb", _count)
+            session.register("request-created.dynamodb", _admit)
             session.register("response-received.dynamodb", _look_at)
         return session
 
 
-def _count(**_: Any) -> None:
+def _admit(**_: Any) -> None:
+    if deadline.is_over():
+        raise OutOfTime
     logs.count_dynamodb_request()
 
 
@@ -189,7 +201,7 @@ def _patiently(write: Callable[[], Result]) -> Result:
         except (PutError, DeleteError, UpdateError) as error:
             if _code(error) != "TransactionConflictException":
                 raise
-            time.sleep(secrets.SystemRandom().uniform(0, 0.02 * 2**attempt))
+            deadline.pause(attempt)
     return write()
 
 

@@ -1,6 +1,12 @@
 """The table `users`: one partition for each person, with the account and what it consented to."""
 
-from pynamodb.attributes import BooleanAttribute, DiscriminatorAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import (
+    BooleanAttribute,
+    DiscriminatorAttribute,
+    ListAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+)
 
 from chalicelib.models.table import EpochSeconds, Row, Table, table_name
 
@@ -31,6 +37,8 @@ class Account(UserRow, Row, discriminator="account"):
     disabled_at = EpochSeconds(null=True)
     identity = UnicodeAttribute(null=True)
     """The key of the `Identity` by which this person signs in upstream."""
+    revoke_all_but: ListAttribute[str] = ListAttribute(null=True)
+    """Since a new password, and until it is done: grants are to be revoked, less those of these clients."""
 
     @classmethod
     def of(cls, user_id: str) -> "Account | None":

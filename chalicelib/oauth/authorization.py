@@ -6,12 +6,11 @@ there is no implicit grant here (RFC 9700 section 2.1.2). `redirect_url` is a se
 """
 
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from chalicelib import clock, logs
+from chalicelib import clock, deadline, logs
 from chalicelib.catalogue import CONSENT_DENIED, CONSENT_GIVEN, CONSENT_REMEMBERED, REQUEST_REFUSED
 from chalicelib.journal import tell
 from chalicelib.models.client import Client
@@ -254,7 +253,7 @@ def _add_code(grant: Grant, request: AuthorizationRequest) -> str:
         redirect_uri=request.redirect_uri,
         code_challenge=request.code_challenge,
     )
-    grant.expires_at = grant.authorization_code.expires_at
+    grant.expires_at = grant.authorization_code.expires_at + clock.SKEW
     return code
 
 
@@ -305,7 +304,7 @@ def store(
         except Conflict:
             if not grant.is_stored():
                 _check_unchanged(account, relied_on)
-                time.sleep(0.02 * 2**attempt)
+                deadline.pause(attempt)
                 continue
         return grant
     raise TemporarilyUnavailable

@@ -14,9 +14,8 @@ ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA", "Ed25519")
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 MAX_LIFETIME = 3600
-"""Seconds. So long has a `jti` to be remembered. Libraries sign for an hour unless told otherwise."""
-LEEWAY = 60
-"""Seconds by which the client's clock may be off."""
+"""Seconds. Libraries sign for an hour unless told otherwise."""
+LEEWAY = clock.SKEW
 
 MAX_JTI = 256
 """Characters."""
@@ -103,7 +102,8 @@ def verify(assertion: str, client: Client, audiences: Collection[str]) -> None:
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI or not jti.isprintable():
         raise InvalidClient(f"The client_assertion needs a jti of 1 to {MAX_JTI} printable characters.")
-    if not SpentAssertion.spend(client.client_id, digest(jti), int(expires_at) + LEEWAY):
+    # No function takes it any longer when it is forgotten, however slow its clock is.
+    if not SpentAssertion.spend(client.client_id, digest(jti), int(expires_at) + 2 * LEEWAY):
         raise InvalidClient("The client_assertion was used before.")
 
 

@@ -35,6 +35,8 @@ MAX_MARKS = 3
 """Accents on one letter. Vietnamese has two, Thai and Hebrew up to three."""
 _BLANK = "\u115f\u1160\u3164\uffa0"
 """The fillers of Hangul: letters that nobody sees."""
+STAY = 2
+"""How many secrets stay valid for a while beside a new one."""
 
 _APPLICATION_TYPE = re.compile(r"[a-z][a-z_-]{0,39}")
 
@@ -208,9 +210,12 @@ def delete(client: Client) -> None:
 def rotate_secret(client: Client, overlap: int = 0) -> str:
     """Give a client a new secret.
 
+    Whoever never saw the answer rotates once more, while the application goes on with the secret
+    that it had before: so with an overlap the last two stay.
+
     Args:
         client: a confidential one.
-        overlap: for how many seconds the secret that it has stays valid.
+        overlap: for how many seconds the secrets that it has stay valid, if they do not end before.
 
     Returns:
         The new secret, which is told this once.
@@ -222,10 +227,10 @@ def rotate_secret(client: Client, overlap: int = 0) -> str:
     if not client.has_secret:
         raise InvalidClientMetadata("the client authenticates without a secret")
     now = clock.now()
-    current = sorted(client.secrets, key=lambda secret: secret.created_at)[-1:]
+    current = sorted(valid_secrets(client), key=lambda secret: secret.created_at)[-STAY:]
     client.secrets = current if overlap else []
     for old in client.secrets:
-        old.expires_at = now + overlap
+        old.expires_at = min(old.expires_at or now + overlap, now + overlap)
     secret = _add_secret(client)
     client.write()
     tell(CLIENT_SECRET_ROTATED, client_id=client.client_id, overlap=overlap)
@@ -233,7 +238,7 @@ def rotate_secret(client: Client, overlap: int = 0) -> str:
 
 
 def valid_secrets(client: Client) -> list[ClientSecret]:
-    """Return the secrets by which a client can authenticate: two while a rotation lasts."""
+    """Return the secrets by which a client can authenticate: more than one while a rotation lasts."""
     now = clock.now()
     return [secret for secret in client.secrets if secret.expires_at is None or secret.expires_at > now]
 

@@ -101,6 +101,16 @@ def start_refresh_token(grant: Grant, derive: Callable[[str], str] | None = None
     return token
 
 
+def may_repeat(used_at: int) -> bool:
+    """Tell whether a credential was used so lately that a client may repeat it that saw no answer.
+
+    Args:
+        used_at: when, in epoch seconds.
+    """
+    window = settings.refresh_retry_window
+    return bool(window) and not clock.has_passed(used_at + window)
+
+
 def revoke(grant: Grant, because: str) -> None:
     """End a grant, and all of its tokens with it."""
     grant.revoked_at = clock.now()

@@ -1,11 +1,10 @@
 """Changing a grant: read it, decide, write it if nobody else did in between, else do so again."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from secrets import SystemRandom
 from typing import Generic, TypeVar
 
+from chalicelib import deadline
 from chalicelib.catalogue import Event
 from chalicelib.journal import tell
 from chalicelib.models.grant import Grant
@@ -65,7 +64,7 @@ def transition(grant_id: str, step: Step[Outcome]) -> Outcome:
         try:
             grant.write()
         except Conflict:
-            time.sleep(SystemRandom().uniform(0, 0.01 * 2**attempt))
+            deadline.pause(attempt)
             continue
         if isinstance(outcome, Theft):
             tell(outcome.event, client_id=grant.client_id, grant_id=grant_id, user_id=grant.user_id)

@@ -11,6 +11,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
+from chalicelib import clock
 from chalicelib.oauth import registration
 from chalicelib.oauth.client_assertion import TYPE
 from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
@@ -136,12 +137,12 @@ def test_every_claim_has_to_hold(signer: Signer, changes: dict[str, Any]) -> Non
 
 def test_an_assertion_expires(signer: Signer, time: Time) -> None:
     assertion = signer.assertion()
-    time.passes(121)
+    time.passes(60 + clock.SKEW + 1)
     assert refused(signer.send(assertion))
 
 
 def test_an_assertion_may_not_live_long(signer: Signer) -> None:
-    assert refused(signer.send(signer.assertion(exp=signer.now + 3661)))
+    assert refused(signer.send(signer.assertion(exp=signer.now + 3600 + clock.SKEW + 1)))
 
 
 @pytest.mark.parametrize("claim", ["nbf", "iat"])

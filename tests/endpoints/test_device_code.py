@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import clock
 from chalicelib.accounts import accounts
 from chalicelib.models.grant import Grant
 from chalicelib.models.session import UserCode
@@ -28,6 +29,8 @@ from tests.harness import (
 )
 
 ENDPOINT = "/oauth2/device_authorization"
+TOO_LATE = 60 + clock.SKEW
+"""Seconds after which no clock lets a device repeat its last poll."""
 
 
 @pytest.fixture
@@ -269,9 +272,9 @@ def test_a_device_that_never_saw_the_answer_is_told_the_same(
     television: App, time: Time, allowed: Any
 ) -> None:
     lost = television.poll(allowed["device_code"]).json
-    time.passes(59)
+    time.passes(TOO_LATE - 1)
     again = television.poll(allowed["device_code"]).json
-    assert again == lost | {"expires_in": lost["expires_in"] - 59}
+    assert again == lost | {"expires_in": lost["expires_in"] - TOO_LATE + 1}
     assert television.refresh(again["refresh_token"]).status == 200
 
 
@@ -290,11 +293,11 @@ def test_a_start_whose_answer_got_lost_counts_once(deployment: Deployment, telev
     assert len(deployment.snapshot()["grants"]) == 1
 
 
-def test_a_code_used_again_after_a_minute_revokes_what_it_yielded(
+def test_a_code_used_again_too_late_revokes_what_it_yielded(
     television: App, time: Time, allowed: Any
 ) -> None:
     tokens = television.poll(allowed["device_code"]).json
-    time.passes(60)
+    time.passes(TOO_LATE)
     assert_error(television.poll(allowed["device_code"]), "invalid_grant")
     assert not is_alive(tokens["access_token"])
     assert_error(television.refresh(tokens["refresh_token"]), "invalid_grant")
@@ -345,7 +348,7 @@ def test_another_application_consumes_and_revokes_nothing(
     thief = deployment.add_app(public=True, grant_types=(DEVICE_CODE,), redirect_uris=())
     assert_error(thief.poll(allowed["device_code"]), "invalid_grant")
     tokens = television.poll(allowed["device_code"]).json
-    time.passes(60)
+    time.passes(TOO_LATE)
     assert_error(thief.poll(allowed["device_code"]), "invalid_grant")
     assert is_alive(tokens["access_token"])
 
@@ -357,7 +360,7 @@ def test_a_guess_at_a_code_consumes_and_revokes_nothing(
     guess = mutated(allowed["device_code"], position)
     assert_error(television.poll(guess), "invalid_grant")
     tokens = television.poll(allowed["device_code"]).json
-    time.passes(60)
+    time.passes(TOO_LATE)
     assert_error(television.poll(guess), "invalid_grant")
     assert is_alive(tokens["access_token"])
 
@@ -406,7 +409,7 @@ def test_a_device_that_was_revoked_stays_revoked_as_it_was(
     before = deployment.snapshot()
     for _ in range(2):
         assert_error(television.poll(allowed["device_code"]), "invalid_grant")
-        time.passes(60)
+        time.passes(TOO_LATE)
     assert deployment.snapshot() == before
     assert not is_alive(tokens["access_token"])
 

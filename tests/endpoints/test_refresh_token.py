@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib import clock
 from chalicelib.oauth.tokens import MAX_ACCESS_TOKENS
 from tests.conftest import Time
 from tests.harness import App, Deployment, is_alive
@@ -41,11 +42,11 @@ def test_the_access_token_before_stays_valid(app: App, first: Any) -> None:
 
 def test_a_retry_within_the_window_is_told_the_same(app: App, first: Any, time: Time) -> None:
     second = app.refresh(first["refresh_token"]).json
-    time.passes(59)
+    time.passes(60 + clock.SKEW - 1)
     retried = app.refresh(first["refresh_token"]).json
     assert retried["access_token"] == second["access_token"]
     assert retried["refresh_token"] == second["refresh_token"]
-    assert retried["expires_in"] == second["expires_in"] - 59
+    assert retried["expires_in"] == second["expires_in"] - 60 - clock.SKEW + 1
 
 
 def test_after_a_retry_the_chain_goes_on(app: App, first: Any) -> None:
@@ -58,7 +59,7 @@ def test_after_a_retry_the_chain_goes_on(app: App, first: Any) -> None:
 
 def test_a_traded_token_after_the_window_is_theft(app: App, first: Any, time: Time) -> None:
     second = app.refresh(first["refresh_token"]).json
-    time.passes(60)
+    time.passes(60 + clock.SKEW)
     assert app.refresh(first["refresh_token"]).json["error"] == "invalid_grant"
     assert not is_alive(second["access_token"])
     assert not is_alive(first["access_token"])

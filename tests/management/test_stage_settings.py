@@ -43,6 +43,8 @@ def test_what_is_said_of_a_stage_goes_before_what_is_said_of_all(configured: Any
     ("entries", "message"),
     [
         ({"lambda_architecture": "x86"}, "lambda_architecture: expected x86_64 or arm64, not 'x86'"),
+        ({"lambda_timeout": 25}, "lambda_timeout: expected 26 to 28 seconds, not 25"),
+        ({"lambda_timeout": 29}, "lambda_timeout: expected 26 to 28 seconds, not 29"),
         ({"xray": "yes"}, "xray: expected true or false"),
         ({"log_retention_in_days": 0}, "log_retention_in_days: expected a number of days"),
         ({"log_retention_in_days": 31}, "log_retention_in_days: expected a number of days that CloudWatch"),

@@ -182,12 +182,10 @@ def test_all_models_share_one_connection() -> None:
         assert model._get_connection().connection is dynamodb
 
 
-def test_failing_takes_less_time_than_api_gateway_waits() -> None:
+def test_requests_have_time_limits() -> None:
     config = dynamodb.client.meta.config
     assert (config.connect_timeout, config.read_timeout) == (table.CONNECT_TIMEOUT, table.READ_TIMEOUT)
-    attempts = config.retries["total_max_attempts"]
-    assert attempts == 1 + table.RETRIES
-    assert attempts * (config.connect_timeout + config.read_timeout) < 29 - 10
+    assert config.retries["total_max_attempts"] == 1 + table.RETRIES
 
 
 # Shards

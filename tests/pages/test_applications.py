@@ -493,11 +493,24 @@ def test_the_old_secret_may_end_at_once(developer: Browser) -> None:
     assert authenticates(new)
 
 
-def test_there_are_never_more_than_two_secrets(developer: Browser) -> None:
+def test_there_are_never_more_than_three_secrets(developer: Browser) -> None:
+    """A developer who never saw the second rotates again; the application still has the first."""
     first = register(developer)
-    second = rotate(developer, first, "86400")
+    second = rotate(developer, first, "3600")
     third = rotate(developer, second, "86400")
-    assert [authenticates(app) for app in (first, second, third)] == [False, True, True]
+    assert [authenticates(app) for app in (first, second, third)] == [True, True, True]
+    fourth = rotate(developer, third, "86400")
+    assert [authenticates(app) for app in (first, second, third, fourth)] == [False, True, True, True]
+    fifth = rotate(developer, fourth, "0")
+    assert [authenticates(app) for app in (third, fourth, fifth)] == [False, False, True]
+
+
+def test_rotating_again_lengthens_no_overlap(developer: Browser, time: Time) -> None:
+    first = register(developer)
+    second = rotate(developer, first, "3600")
+    rotate(developer, second, "86400")
+    time.passes(3600)
+    assert [authenticates(app) for app in (first, second)] == [False, True]
 
 
 def test_sending_the_form_again_makes_no_other_secret(deployment: Deployment, developer: Browser) -> None:
@@ -674,13 +687,13 @@ def test_deleting_goes_on_where_it_ran_out_of_time(
 ) -> None:
     app = register(developer)
     tokens = [connect(deployment, app, email) for email in (EMAIL, OTHER, "third@example.org")]
-    monkeypatch.setattr(deletion, "SECONDS", -1)
+    monkeypatch.setattr(deletion, "SPARE", 29)
     page = developer.submit(page_of(developer, app, "/delete"))
     assert (page.status, "1 connections were ended" in page.body) == (202, True)
     assert sum(map(is_alive, tokens)) == 2
     assert not authenticates(app), "it is disabled already"
     assert "Disabled" in page_of(developer, app).body
-    monkeypatch.setattr(deletion, "SECONDS", 15)
+    monkeypatch.setattr(deletion, "SPARE", 3)
     assert developer.submit(page).status == 303
     assert not any(map(is_alive, tokens))
     assert page_of(developer, app).status == 404

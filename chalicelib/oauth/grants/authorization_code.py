@@ -49,7 +49,7 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
             tokens.revoke(grant, "authorization code replayed")
             error = InvalidGrant("The code was used before. All tokens that it yielded are revoked.")
             return Theft(CODE_REPLAYED, error)
-        if issued.expires_at <= clock.now():
+        if clock.has_passed(issued.expires_at):
             raise InvalidGrant
         issued.redeemed_at = clock.now()
         return _issue(grant, client)

@@ -20,7 +20,6 @@ from chalicelib.oauth.errors import (
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.oauth.tokens import TokenResponse
 from chalicelib.oauth.transition import Theft, Unchanged, transition
-from chalicelib.settings import settings
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -74,7 +73,8 @@ def exchange(client: Client, parameters: Parameters) -> TokenResponse:
 def _wait(grant: Grant) -> OAuthError:
     """Note the poll: its time, by which the next one is judged, and an interval that grew."""
     issued, now = grant.device_code, clock.now()
-    too_early = issued.polled_at is not None and now - issued.polled_at < issued.interval - JITTER
+    # A poll in the future was seen by a clock that is ahead, and tells nothing.
+    too_early = issued.polled_at is not None and 0 <= now - issued.polled_at < issued.interval - JITTER
     issued.polled_at = now
     if too_early:
         issued.interval += INTERVAL
@@ -115,7 +115,7 @@ def _poll_again(grant: Grant, device_code: str) -> Unchanged[TokenResponse] | Th
 
 def _may_retry(grant: Grant, refresh_token: str | None) -> bool:
     """Whether the code was redeemed just now, and the refresh token that it yielded is unused."""
-    if clock.now() - grant.device_code.redeemed_at >= settings.refresh_retry_window:
+    if not tokens.may_repeat(grant.device_code.redeemed_at):
         return False
     return refresh_token is None or hmac.compare_digest(
         credentials.digest(refresh_token), grant.refresh_token.hash

@@ -93,8 +93,9 @@ def _may_retry(state: RefreshToken, token: str) -> bool:
     """Whether the token is the one traded last, and just now. Then its successor is unused."""
     if state.previous_hash is None or state.rotated_at is None:
         return False
-    recent = clock.now() - state.rotated_at < settings.refresh_retry_window
-    return recent and hmac.compare_digest(credentials.digest(token), state.previous_hash)
+    if not tokens.may_repeat(state.rotated_at):
+        return False
+    return hmac.compare_digest(credentials.digest(token), state.previous_hash)
 
 
 def _answer_again(grant: Grant, token: str, scope: str) -> TokenResponse:

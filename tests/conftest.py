@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+import hypothesis
 import moto
 import pytest
 from argon2 import PasswordHasher
@@ -37,6 +38,10 @@ from tests.scene import Scene
 
 # Each session of boto3 reads the descriptions of the services anew: 100 ms for a client.
 botocore.session.create_loader = cache(botocore.session.create_loader)
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 SHIPPED = passwords._hasher, passwords._NOBODYS
 _CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests import last_words
-from tests.matrix import developer_flows, people_flows, protocol_flows, upstream_flows
+from tests.matrix import developer_flows, operator_flows, people_flows, protocol_flows, upstream_flows
 from tests.matrix.flow import Flow
 from tests.matrix.injection import Fault, Request
 from tests.matrix.runner import Row, common, run
@@ -24,6 +24,7 @@ FLOWS = [
     *protocol_flows.FLOWS,
     *people_flows.FLOWS,
     *developer_flows.FLOWS,
+    *operator_flows.FLOWS,
     *upstream_flows.FLOWS,
 ]
 ALL = os.environ.get("FAULTS") == "all"

@@ -91,7 +91,8 @@ def all_commands() -> set[str]:
 
 
 def test_every_command_is_known_to_write_the_trail_or_to_change_nothing() -> None:
-    elsewhere = {"doctor", "tables create", "tables restore"}  # Below, and in test_tables.py.
+    # Below, in test_tables.py and in test_credentials.py.
+    elsewhere = {"doctor", "tables create", "tables restore", "credential show", "credential revoke"}
     assert all_commands() == {*READ_ONLY, *OF_THE_STACK, *WRITING, *elsewhere}
 
 

@@ -34,6 +34,15 @@ def command(*arguments: str, typed: str = "") -> Act:
     return act
 
 
+def revoke_session(world: World, s: State) -> Answer:
+    (session,) = s.browser.cookies.values()
+    return command("credential", "revoke", typed=session)(world, s)
+
+
+def is_signed_out(world: World, s: State) -> bool:
+    return s.browser.get("/connections").status == 303
+
+
 def succeeds(holds: Callable[[World, State], object]) -> Reached:
     return lambda world, s, answer: answer.status == 0 and bool(holds(world, s))
 
@@ -170,6 +179,13 @@ FLOWS = [
         has_grant,
         command("grant", "revoke", "{grant_id}"),
         succeeds(all_is_revoked),
+        refusals=(1,),
+    ),
+    Flow(
+        "manage credential revoke",
+        has_tokens,
+        revoke_session,
+        lambda w, s, answer: is_signed_out(w, s),
         refusals=(1,),
     ),
     Flow(

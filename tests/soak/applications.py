@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from joserfc.jwk import ECKey
 
+from chalicelib.clock import SKEW
 from tests.harness import CALLBACK
 from tests.soak.actors import CODE_LIFETIME, RETRY_WINDOW, Client, World, mutated
 from tests.soak.asking import Asked, Asking
@@ -199,14 +200,16 @@ class Application(Asking):
         trade = grant.last_trade
         if trade is None or (grant.refresh_tokens and self._is_used(grant, trade)):
             return
-        if self.chance(0.2) and not self.wait(max(trade.ended + RETRY_WINDOW + 2 * MARGIN - time.time(), 0)):
+        if self.chance(0.2) and not self.wait(
+            max(trade.ended + RETRY_WINDOW + SKEW + 2 * MARGIN - time.time(), 0)
+        ):
             return
         in_time = time.time() < trade.began + RETRY_WINDOW - SLOW
         threat = Threat([] if in_time else [grant.life], "a used credential was presented")
         asked = self.insist("repeat", grant, trade.form)
         if asked.granted:
             threat.passed()
-            if asked.reply.began > trade.ended + RETRY_WINDOW + MARGIN:
+            if asked.reply.began > trade.ended + RETRY_WINDOW + SKEW + MARGIN:
                 self.ledger.violation("a used credential was traded again, too late", grant)
             if self.accept(asked, grant, trade.began) != trade.pair:
                 self.ledger.violation("a repeated request was told something else", grant)
@@ -223,7 +226,7 @@ class Application(Asking):
         gone = yielded.standing().verdict is not Verdict.ALIVE
         if in_time and not asked.excuse and not gone:
             self.ledger.violation(f"a repeated request was refused: {asked.reply.error}", grant)
-        if asked.reply.began > trade.ended + RETRY_WINDOW + MARGIN:
+        if asked.reply.began > trade.ended + RETRY_WINDOW + SKEW + MARGIN:
             grant.life.kill("a used credential was presented")
 
     def guess(self, grant: Grant) -> None:
@@ -276,5 +279,5 @@ class Application(Asking):
 
     def receive(self, grant: Grant, value: str, verifier: str, reply: Reply) -> None:
         """Take a code from a user's browser."""
-        ends = (reply.began - 1 + CODE_LIFETIME, time.time() + CODE_LIFETIME)
+        ends = (reply.began - 1 + CODE_LIFETIME, time.time() + CODE_LIFETIME + SKEW)
         self.codes.put(Code(grant, value, verifier, ends))

@@ -123,7 +123,7 @@ def find(credential: str | None, client_id: str | None = None) -> SignedIn | Non
         keys.append((session.user_id, Consent.item_of(client_id)))
     rows = {type(row): row for row in UserRow.batch_get(keys, consistent_read=True)}
     account, consent = rows.get(Account), rows.get(Consent)
-    if not isinstance(account, Account) or account.disabled_at is not None or account.epoch != session.epoch:
+    if not isinstance(account, Account) or not _holds(session, account):
         return None
     return SignedIn(account, session.signed_in_at, consent if isinstance(consent, Consent) else None)
 
@@ -137,9 +137,12 @@ def owner(credential: str) -> Account | None:
     ):
         return None
     account = Account.find(session.user_id, Account.ITEM)
-    if account is None or account.disabled_at is not None or account.epoch != session.epoch:
-        return None
-    return account
+    return account if account is not None and _holds(session, account) else None
+
+
+def _holds(session: BrowserSession, account: Account) -> bool:
+    """Tell whether the account still has the session: nobody disabled the one or ended the other."""
+    return account.disabled_at is None and account.epoch == session.epoch
 
 
 def _key(credential: str) -> str:

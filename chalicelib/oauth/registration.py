@@ -157,15 +157,15 @@ def update(client: Client, metadata: ClientMetadata, *, keep_verified: bool) -> 
     described = prepare(metadata, client.client_id, client.owner)
     if not keep_verified and any(getattr(client, name) != getattr(described, name) for name in SEEN_BY_USERS):
         client.verified_at = None
-    leads_elsewhere = not set(described.redirect_uris) <= set(client.redirect_uris)
-    if not keep_verified and leads_elsewhere:
+    asks_anew = not keep_verified and not set(described.redirect_uris) <= set(client.redirect_uris)
+    if asks_anew:
         client.consents_since = clock.now()
     changed = [name for name in CHANGEABLE if getattr(client, name) != getattr(described, name)]
     for name in CHANGEABLE:
         setattr(client, name, getattr(described, name))
     client.write()
     tell(CLIENT_CHANGED, client_id=client.client_id, changed=changed)
-    if not keep_verified and leads_elsewhere:
+    if asks_anew:
         tell(CLIENT_CONSENTS_FORGOTTEN, client_id=client.client_id)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 from click.testing import CliRunner
 
@@ -102,67 +103,60 @@ def belongs_to_other(world: World, s: State) -> bool:
     return client is not None and other is not None and client.owner == other.user_id
 
 
+_flow = partial(Flow, refusals=(1,))
+"""A command that fails says so by its exit code."""
+
 FLOWS = [
-    Flow(
+    _flow(
         "manage client disable",
         has_tokens,
         command("client", "disable", "{client_id}"),
         succeeds(all_is_revoked),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage client enable",
         is_disabled,
         command("client", "enable", "{client_id}"),
         succeeds(of_client("disabled_at", False)),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage client unverify",
         nothing,
         command("client", "unverify", "{client_id}"),
         succeeds(of_client("verified_at", False)),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage client import",
         has_other_owner,
         import_for_other_owner,
         succeeds(belongs_to_other),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage user disable",
         has_tokens,
         command("user", "disable", EMAIL),
         succeeds(all_is_revoked),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage user enable",
         is_disabled,
         command("user", "enable", EMAIL),
         succeeds(lambda *_: can_sign_in(EMAIL, "correct horse")),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage user set-password",
         has_tokens,
         command("user", "set-password", EMAIL, "--password-stdin", typed=NEW_PASSWORD),
         succeeds(lambda w, s: can_sign_in(EMAIL, NEW_PASSWORD) and all_is_revoked(w, s)),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage user promote",
         nothing,
         command("user", "promote", EMAIL),
         succeeds(is_operator(True)),
-        refusals=(1,),
     ),
-    Flow(
-        "manage user unlink", is_linked, command("user", "unlink", EMAIL), succeeds(unlinked), refusals=(1,)
-    ),
-    Flow(
+    _flow("manage user unlink", is_linked, command("user", "unlink", EMAIL), succeeds(unlinked)),
+    _flow(
         "manage user add",
         nothing,
         command("user", "add", "new@example.org", "--password-stdin", typed=NEW_PASSWORD),
@@ -172,49 +166,42 @@ FLOWS = [
             if command("user", "list")(w, s).body.count("new@example.org")
             else command("user", "add", "new@example.org", "--password-stdin", typed=NEW_PASSWORD)(w, s)
         ),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage grant revoke",
         has_grant,
         command("grant", "revoke", "{grant_id}"),
         succeeds(all_is_revoked),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage credential revoke",
         has_tokens,
         revoke_session,
         lambda w, s, answer: is_signed_out(w, s),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage grant revoke --user",
         has_tokens,
         command("grant", "revoke", "--user", EMAIL),
         succeeds(all_is_revoked),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage grant revoke --client",
         has_tokens,
         command("grant", "revoke", "--client", "{client_id}"),
         succeeds(all_is_revoked),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage grant list --user",
         has_tokens,
         command("grant", "list", "--user", EMAIL),
         succeeds(lambda *_: True),
-        refusals=(1,),
     ),
-    Flow(
+    _flow(
         "manage grant list --client",
         has_tokens,
         command("grant", "list", "--client", "{client_id}"),
         succeeds(lambda *_: True),
-        refusals=(1,),
     ),
-    Flow("manage audit", has_tokens, command("audit"), succeeds(lambda *_: True), refusals=(1,)),
+    _flow("manage audit", has_tokens, command("audit"), succeeds(lambda *_: True)),
 ]

@@ -1,13 +1,11 @@
 """The table `clients`: registered applications (RFC 6749 section 2; attributes as in RFC 7591)."""
 
-from typing import Any
+from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute
 
-from pynamodb.attributes import BooleanAttribute, ListAttribute, MapAttribute, UnicodeAttribute
-
-from chalicelib.models.table import EpochSeconds, Maps, Row, table_name
+from chalicelib.models.table import EpochSeconds, Maps, OwnMap, Row, table_name
 
 
-class ClientSecret(MapAttribute[str, Any]):
+class ClientSecret(OwnMap):
     """A valid secret of a client. Two are valid while a rotation lasts, or three."""
 
     hash = UnicodeAttribute()

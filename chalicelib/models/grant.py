@@ -7,23 +7,21 @@ revoked grant takes all of its tokens with it.
 
 import secrets
 import zlib
-from typing import Any
 
 from pynamodb.attributes import (
     BooleanAttribute,
-    MapAttribute,
     NumberAttribute,
     UnicodeAttribute,
 )
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 
-from chalicelib.models.table import EpochSeconds, Maps, Row, table_name
+from chalicelib.models.table import EpochSeconds, Maps, OwnMap, Row, table_name
 
 CLIENT_SHARDS = 16
 """A popular client's grants spread over so many partitions of the index by client."""
 
 
-class AuthorizationCode(MapAttribute[str, Any]):
+class AuthorizationCode(OwnMap):
     """The code of a grant (RFC 6749 section 4.1.2). Its hash stays, so that a replay is noticed."""
 
     hash = UnicodeAttribute()
@@ -34,7 +32,7 @@ class AuthorizationCode(MapAttribute[str, Any]):
     redeemed_at = EpochSeconds(null=True)
 
 
-class DeviceCode(MapAttribute[str, Any]):
+class DeviceCode(OwnMap):
     """The code by which a device polls for its tokens (RFC 8628). Its hash stays, as a code's does."""
 
     hash = UnicodeAttribute()
@@ -49,7 +47,7 @@ class DeviceCode(MapAttribute[str, Any]):
     """With the device code, tells what that was exchanged for (`credentials.successor`)."""
 
 
-class AccessToken(MapAttribute[str, Any]):
+class AccessToken(OwnMap):
     """A valid access token of a grant."""
 
     hash = UnicodeAttribute()
@@ -58,7 +56,7 @@ class AccessToken(MapAttribute[str, Any]):
     expires_at = EpochSeconds()
 
 
-class RefreshToken(MapAttribute[str, Any]):
+class RefreshToken(OwnMap):
     """The one refresh token of a grant that is valid, and the one before it."""
 
     hash = UnicodeAttribute()

@@ -319,7 +319,7 @@ def _settings(box: Path) -> dict[str, object]:
 def _same_again(chance: random.Random) -> dict[str, Callable[..., Any]]:
     """Return what draws from a seed, in the place of functions of `secrets`."""
     return {
-        "randbelow": chance.randrange,
+        "token_bytes": chance.randbytes,
         "choice": chance.choice,
         "token_urlsafe": lambda size: _base64url(chance.randbytes(size)),
     }

@@ -122,9 +122,9 @@ class World(Deployment):
         """Stand in for `secrets.choice`."""
         return self._chance.choice(options)
 
-    def randbelow(self, limit: int) -> int:
-        """Stand in for `secrets.randbelow`."""
-        return self._chance.randrange(limit)
+    def token_bytes(self, nbytes: int) -> bytes:
+        """Stand in for `secrets.token_bytes`."""
+        return self._chance.randbytes(nbytes)
 
     def token_urlsafe(self, nbytes: int) -> str:
         """Stand in for `secrets.token_urlsafe`."""
@@ -167,7 +167,7 @@ def new_world() -> Iterator[World]:
         stack.enter_context(moto.mock_aws())
         stack.enter_context(_settings(**usable))
         stack.enter_context(logs.handed_to(lambda *_: None))
-        for name in ("choice", "randbelow", "token_urlsafe"):
+        for name in ("choice", "token_bytes", "token_urlsafe"):
             stack.enter_context(mock.patch(f"secrets.{name}", getattr(world, name)))
         stack.enter_context(mock.patch.object(clock, "now", world.seconds))
         stack.enter_context(mock.patch.object(clock, "milliseconds", world.milliseconds))

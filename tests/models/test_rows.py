@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.models import table
 from chalicelib.models.client import Client
-from chalicelib.models.grant import CLIENT_SHARDS, Grant, client_shard, client_shards
+from chalicelib.models.grant import CLIENT_SHARDS, AuthorizationCode, Grant, client_shard, client_shards
 from chalicelib.models.session import BrowserSession
 from chalicelib.models.table import Conflict, Row, StorageError, Transaction, dynamodb
 from chalicelib.models.user import Account, EmailAddress
@@ -55,6 +55,18 @@ def test_a_new_row_does_not_overwrite_another(client: Client) -> None:
     with pytest.raises(Conflict):
         new_client("Impostor").write()
     assert stored().client_name == "Example"
+
+
+def test_a_map_that_lacks_something_is_not_stored(deployment: Deployment) -> None:
+    now = 1_700_000_000
+    code = AuthorizationCode(hash="of the code")  # When does it expire?
+    grant = Grant(
+        "grant", client_id="id", scope="read", created_at=now, issued_on="2023-11-14", expires_at=now
+    )
+    grant.authorization_code = code
+    with pytest.raises(ValueError, match=r"authorization_code\.expires_at"):
+        grant.write()
+    assert Grant.find("grant") is None
 
 
 def test_what_was_read_before_another_write_cannot_be_written(client: Client) -> None:

@@ -2,6 +2,9 @@
 
 import hashlib
 from base64 import urlsafe_b64decode
+from collections import Counter
+
+import pytest
 
 from chalicelib.oauth import credentials
 from chalicelib.oauth.credentials import Kind
@@ -25,6 +28,12 @@ def test_every_credential_of_a_grant_has_at_least_128_random_bits() -> None:
 
 def test_all_letters_and_digits_come_up() -> None:
     assert set(credentials.random_text(5000)) == set(credentials.ALPHABET)
+
+
+def test_none_is_likelier_than_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secrets.token_bytes", lambda _: bytes(range(256)))
+    drawn = credentials.random_text(256)[: 4 * len(credentials.ALPHABET)]  # From each byte once.
+    assert set(Counter(drawn).values()) == {4}
 
 
 def test_only_a_sha_256_is_stored() -> None:

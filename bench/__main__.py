@@ -2,11 +2,13 @@
 
 import importlib
 import json
+import os
 import pkgutil
 import platform
 import sys
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -19,6 +21,8 @@ FOLDER = Path(__file__).parent
 ORDER = ("round_trips", "cpu", "cold_start", "memory", "load", "scale", "cost")
 """The sections, as the report has them. `cost` reads what the others found."""
 
+MEASURED_WITH = ("chalice", "pynamodb", "botocore", "urllib3", "moto")
+
 
 @click.command()
 @click.option(
@@ -28,6 +32,7 @@ ORDER = ("round_trips", "cpu", "cold_start", "memory", "load", "scale", "cost")
 def main(quick: bool, names: Sequence[str]) -> None:
     """Measure, and exit with 1 if --quick finds that something is far from what is claimed."""
     found: dict[str, Section] = {}
+    conditions = _conditions()
     available = {module.name for module in pkgutil.iter_modules(sections.__path__)}
     for name in names or [name for name in ORDER if name in available]:
         started = time.monotonic()
@@ -38,7 +43,7 @@ def main(quick: bool, names: Sequence[str]) -> None:
             click.echo(f"  {_line(claim)}", err=True)
     claims = [claim for section in found.values() for claim in section.claims]
     if not quick and not names:
-        _write(found, claims)
+        _write(found, claims, conditions)
     if quick and not all(claim.holds for claim in claims):
         sys.exit(1)
 
@@ -48,7 +53,17 @@ def _line(claim: Claim) -> str:
     return f"{verdict} {claim.name}: {claim.value:.3g} {claim.unit} (at most {claim.at_most:.3g})"
 
 
-def _write(found: dict[str, Section], claims: Sequence[Claim]) -> None:
+def _conditions() -> str:
+    """Return on what it is measured, and beside what else: how busy the machine was just before."""
+    versions = ", ".join(f"{name} {version(name)}" for name in MEASURED_WITH)
+    return (
+        f"Made by `make bench` on {time.strftime('%Y-%m-%d')}, with Python {platform.python_version()}, "
+        f"{versions}, on {platform.system()} {platform.machine()}. {os.cpu_count()} processors, "
+        f"{os.getloadavg()[0]:.1f} of them busy in the minute before. Others say their versions below."
+    )
+
+
+def _write(found: dict[str, Section], claims: Sequence[Claim], conditions: str) -> None:
     from bench import charts
 
     summary = table(
@@ -58,12 +73,7 @@ def _write(found: dict[str, Section], claims: Sequence[Claim]) -> None:
             for c in claims
         ],
     )
-    parts = [
-        "# Report",
-        f"Python {platform.python_version()} on {platform.machine()}, {time.strftime('%Y-%m-%d')}. "
-        "Made by `make bench`.",
-        summary,
-    ]
+    parts = ["# Report", conditions, summary]
     for section in found.values():
         parts += [f"## {section.title}", section.text.strip()]
         parts += [f"![{chart.title}](charts/{chart.file})" for chart in section.charts]

@@ -35,7 +35,8 @@ processes: dict[str, "subprocess.Popen[bytes]"] = {}
 def main() -> None:
     """Start everything, say what to open, and stop everything when one part or the user stops."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda *_: sys.exit(0))
+        if signal.getsignal(ending) != signal.SIG_IGN:  # As `nohup` has it.
+            signal.signal(ending, lambda *_: sys.exit(0))
     ports = {"PORT": PORT, "EXAMPLE_PORT": EXAMPLE_PORT} | (
         {} if OWN_ENGINE else {"DYNAMODB_PORT": DYNAMODB_PORT}
     )

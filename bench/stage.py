@@ -27,7 +27,7 @@ from chalicelib import clock
 from chalicelib.models.table import dynamodb
 from chalicelib.oauth import clients, registration
 from chalicelib.oauth.client_assertion import TYPE
-from chalicelib.oauth.registration import ClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata
 from management.infrastructure import tables
 from tests.harness import DEVICE_CODE, HOST, Answer, Browser, Deployment, post
 

@@ -16,7 +16,7 @@ from chalicelib.accounts import accounts
 from chalicelib.models.client import Client, ClientSecret
 from chalicelib.models.user import Account
 from chalicelib.oauth import credentials, registration
-from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata, InvalidClientMetadata
 from management.output import when
 
 METADATA = (

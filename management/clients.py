@@ -12,8 +12,8 @@ from chalicelib.journal import tell
 from chalicelib.models.client import Client
 from chalicelib.models.table import Conflict, StorageError
 from chalicelib.oauth import registration
+from chalicelib.oauth.client_metadata import AUTHENTICATION_METHODS, ClientMetadata, InvalidClientMetadata
 from chalicelib.oauth.grants import GRANT_TYPES
-from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
 from management import client_files, revoking
 from management.client_files import BadEntry
 from management.lookup import find_account, find_client
@@ -52,7 +52,7 @@ def command() -> None:
 @click.option("--public", is_flag=True, help="It cannot keep a secret: a native application.")
 @click.option(
     "--auth-method",
-    type=click.Choice(registration.AUTHENTICATION_METHODS),
+    type=click.Choice(AUTHENTICATION_METHODS),
     help="How it authenticates.  [default: its secret, by HTTP Basic or in the body]",
 )
 @click.option(

@@ -17,7 +17,7 @@ from chalicelib.models.grant import Grant
 from chalicelib.models.table import StorageError
 from chalicelib.models.user import Account, EmailAddress, UserGrant, UserRow
 from chalicelib.oauth import registration
-from chalicelib.oauth.registration import ClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata
 
 NAME = "manage.py doctor (temporary)"
 REDIRECT_URI = "https://doctor.invalid/callback"
@@ -128,13 +128,13 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """Let the program leave by its `finally` blocks when it is told to end."""
+    """Let the program leave by its `finally` blocks when it is told to end, if it heeds that (`nohup`)."""
 
     def leave(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, leave) for number in numbers}
+    heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, leave) for number in heeded}
     try:
         yield
     finally:

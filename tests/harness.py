@@ -23,7 +23,7 @@ from chalicelib.models.client import Client
 from chalicelib.models.table import dynamodb
 from chalicelib.models.user import Account
 from chalicelib.oauth import registration
-from chalicelib.oauth.registration import ClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata
 from chalicelib.settings import settings
 from management.infrastructure.tables import TABLES
 

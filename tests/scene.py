@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import app as application
 from chalicelib.models.user import Account
 from chalicelib.oauth import registration
-from chalicelib.oauth.registration import ClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata
 from chalicelib.pages.browser import Browser as PageBrowser
 from tests.harness import (
     CALLBACK,

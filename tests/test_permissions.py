@@ -15,7 +15,7 @@ from botocore.client import BaseClient
 from chalicelib.accounts import mail, provider
 from chalicelib.authorizer import gateway
 from chalicelib.oauth import clients, registration
-from chalicelib.oauth.registration import ClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata
 from management.infrastructure.policies import LOG_ACTIONS, PERMISSIONS, policy
 from management.stage_settings import StageSettings
 from tests.conftest import Log, Time

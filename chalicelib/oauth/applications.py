@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from chalicelib.models.client import Client
 from chalicelib.oauth import redirect_uris
+from chalicelib.oauth.client_metadata import ClientMetadata, InvalidClientMetadata
 from chalicelib.oauth.grants import GRANT_TYPES
-from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
 
 MAX_REDIRECT_URIS = 20
 

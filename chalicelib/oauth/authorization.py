@@ -5,25 +5,22 @@ there is no implicit grant here (RFC 9700 section 2.1.2). `redirect_url` is a se
 `redirect_uri`.
 """
 
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from chalicelib import clock, deadline, logs
+from chalicelib import clock, logs
 from chalicelib.catalogue import CONSENT_DENIED, CONSENT_GIVEN, CONSENT_REMEMBERED, REQUEST_REFUSED
 from chalicelib.journal import tell
 from chalicelib.models.client import Client
 from chalicelib.models.grant import AuthorizationCode, Grant
-from chalicelib.models.table import Conflict, Transaction
-from chalicelib.models.user import Account, Consent, UserGrant
-from chalicelib.oauth import clients, credentials, pkce, redirect_uris, scopes, tokens
+from chalicelib.models.user import Account, Consent
+from chalicelib.oauth import clients, credentials, granting, pkce, redirect_uris, scopes, tokens
 from chalicelib.oauth.credentials import Kind
 from chalicelib.oauth.errors import (
     AccessDenied,
     InvalidRequest,
     OAuthError,
-    TemporarilyUnavailable,
     UnauthorizedClient,
     UnsupportedResponseType,
 )
@@ -33,7 +30,6 @@ from chalicelib.settings import settings
 RESPONSE_TYPES = ("code", "token")
 RESPONSE_MODES = ("query", "form_post")
 PROMPTS = ("none", "login", "consent")
-ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -73,10 +69,6 @@ class ErrorRedirect(Exception):
         self.client = client
         self.response = response
         super().__init__(response.members["error"])
-
-
-class AccountChanged(Exception):
-    """The account is not what it was when the user signed in: they have to sign in again."""
 
 
 def read_request(parameters: Parameters, issuer: str) -> AuthorizationRequest:
@@ -178,13 +170,6 @@ def _remembered(client: Client, consent: Consent | None) -> list[str]:
     return list(consent.scope.split(" "))
 
 
-def longest_access(client: Client) -> int:
-    """Return for how long, in seconds, a client may go on with what it is granted."""
-    if "refresh_token" in client.grant_types:
-        return settings.refresh_token_lifetime + settings.access_token_lifetime
-    return settings.access_token_lifetime
-
-
 def allow(
     request: AuthorizationRequest,
     account: Account,
@@ -215,7 +200,7 @@ def allow(
 
     extended = _extended(consent, request, account)
     relied_on = consent if extended is None else None
-    grant = store(make, request.client, account, extended, relied_on)
+    grant = granting.store(make, request.client, account, extended, relied_on)
     tell(
         CONSENT_GIVEN if was_asked else CONSENT_REMEMBERED,
         by="page" if was_asked else None,
@@ -272,81 +257,6 @@ def _extended(consent: Consent | None, request: AuthorizationRequest, account: A
         scope=" ".join(dict.fromkeys([*before, *request.scope.split(" ")])),
         granted_at=clock.now(),
     )
-
-
-def store(
-    make: Callable[[], Grant],
-    client: Client,
-    account: Account,
-    consent: Consent | None = None,
-    relied_on: Consent | None = None,
-) -> Grant:
-    """Store what a user grants, atomically, whoever else is at it.
-
-    Args:
-        make: makes the grant, or reads and changes it; called anew whenever others were faster.
-        client: gets it.
-        account: as it was read when the user's session was checked.
-        consent: to be remembered with it.
-        relied_on: what was agreed to before, if that is why the user is not asked now.
-
-    Returns:
-        The grant that was stored.
-
-    Raises:
-        AccountChanged: disabled, a new password, or the application disconnected, since then.
-        TemporarilyUnavailable: others wrote to the account or the grant at the same time, too often.
-    """
-    for attempt in range(ATTEMPTS):
-        grant = make()
-        try:
-            _store(grant, client, account, consent, relied_on)
-        except Conflict:
-            if not grant.is_stored():
-                _check_unchanged(account, relied_on)
-                deadline.pause(attempt)
-                continue
-        return grant
-    raise TemporarilyUnavailable
-
-
-def _check_unchanged(account: Account, relied_on: Consent | None) -> None:
-    current = Account.of(account.user_id)
-    if current is None or current.disabled_at is not None or current.epoch != account.epoch:
-        raise AccountChanged from None
-    if relied_on is not None:
-        consent = Consent.find(account.user_id, relied_on.item)
-        if consent is None or consent.granted_at != relied_on.granted_at:
-            raise AccountChanged from None
-
-
-def _store(
-    grant: Grant, client: Client, account: Account, consent: Consent | None, relied_on: Consent | None
-) -> None:
-    """Write the grant, the user's pointer to it and the consent, if the account is still as it was.
-
-    The checks are what makes "disable the account, then revoke what it granted" miss nothing, and
-    "disconnect the application" as well.
-    """
-    unchanged = (Account.epoch == account.epoch) & Account.disabled_at.does_not_exist()
-    grant.refreshable = "refresh_token" in client.grant_types
-    with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
-        transaction.condition_check(Account, account.user_id, Account.ITEM, condition=unchanged)
-        if relied_on is not None:
-            agreed = Consent.granted_at == relied_on.granted_at
-            transaction.condition_check(Consent, account.user_id, relied_on.item, condition=agreed)
-        grant.write_in(transaction)
-        transaction.save(
-            UserGrant(
-                account.user_id,
-                UserGrant.items_of(grant.client_id) + grant.grant_id,
-                grant_id=grant.grant_id,
-                client_id=grant.client_id,
-                expires_at=grant.expires_at + longest_access(client),
-            )
-        )
-        if consent is not None:
-            transaction.save(consent)
 
 
 def _respond(request: AuthorizationRequest, members: dict[str, str], issuer: str) -> AuthorizationResponse:

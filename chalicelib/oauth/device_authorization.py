@@ -18,10 +18,10 @@ from chalicelib.models.session import UserCode
 from chalicelib.models.table import Conflict, Transaction
 from chalicelib.models.user import Account
 from chalicelib.oauth import (
-    authorization,
     client_authentication,
     clients,
     credentials,
+    granting,
     scopes,
     tokens,
     user_codes,
@@ -187,7 +187,7 @@ def allow(asked: DeviceRequest, scope: Sequence[str], account: Account) -> None:
         grant.device_code.approved_at = clock.now()
         return grant
 
-    grant = authorization.store(approve, asked.client, account)
+    grant = granting.store(approve, asked.client, account)
     _tell(CONSENT_GIVEN, asked, account, grant.scope)
 
 

@@ -12,6 +12,7 @@ from chalicelib.endpoints import http
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.pages import texts
 from chalicelib.pages.by_mail import password_hint, password_refused
+from chalicelib.pages.rendering import retry_after
 from chalicelib.pages.sign_in import too_many
 from chalicelib.pages.visit import Visit, for_the_signed_in
 from chalicelib.settings import settings
@@ -44,9 +45,7 @@ def change_password(visit: Visit) -> Response:
     except UnacceptablePassword:
         return _page(visit, status=422, new_problem=password_refused())
     except Throttled as throttled:
-        response = _page(visit, status=429, problem=too_many(throttled.seconds))
-        response.headers["Retry-After"] = str(throttled.seconds)
-        return response
+        return retry_after(throttled.seconds, _page(visit, status=429, problem=too_many(throttled.seconds)))
     if changed is None:
         return _page(visit, status=422, current_problem=texts.html("account.wrong"))
     signed_in = visit.browser.set_cookie(changed.credential)

@@ -10,8 +10,8 @@ from chalicelib.models.client import Client
 from chalicelib.models.table import Conflict
 from chalicelib.models.user import Account
 from chalicelib.oauth import applications, clients, deletion, registration, usage
+from chalicelib.oauth.client_metadata import InvalidClientMetadata
 from chalicelib.oauth.errors import InvalidRequest
-from chalicelib.oauth.registration import InvalidClientMetadata
 from chalicelib.pages import application_form, snippets, texts
 from chalicelib.pages.applications import secret_page
 from chalicelib.pages.visit import Visit, for_the_signed_in

@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from chalicelib.models.client import Client
 from chalicelib.oauth.applications import Description
+from chalicelib.oauth.client_metadata import InvalidClientMetadata
 from chalicelib.oauth.parameters import Parameters
-from chalicelib.oauth.registration import InvalidClientMetadata
 from chalicelib.pages import texts
 from chalicelib.settings import settings
 

@@ -11,8 +11,8 @@ from chalicelib.models.client import Client
 from chalicelib.models.table import Conflict
 from chalicelib.oauth import applications, clients, credentials, registration
 from chalicelib.oauth.applications import TYPES, Description
+from chalicelib.oauth.client_metadata import InvalidClientMetadata
 from chalicelib.oauth.errors import InvalidRequest
-from chalicelib.oauth.registration import InvalidClientMetadata
 from chalicelib.pages import application_form
 from chalicelib.pages.visit import Visit, for_the_signed_in
 from chalicelib.settings import settings

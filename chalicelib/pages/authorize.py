@@ -12,12 +12,12 @@ from chalicelib.endpoints import http
 from chalicelib.journal import tell
 from chalicelib.oauth import authorization
 from chalicelib.oauth.authorization import (
-    AccountChanged,
     AuthorizationRequest,
     AuthorizationResponse,
     ErrorRedirect,
 )
 from chalicelib.oauth.errors import ConsentRequired, LoginRequired, OAuthError
+from chalicelib.oauth.granting import AccountChanged
 from chalicelib.pages import consent
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded

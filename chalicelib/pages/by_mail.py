@@ -21,7 +21,7 @@ from chalicelib.oauth.parameters import Parameters
 from chalicelib.pages import texts
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
-from chalicelib.pages.rendering import error_page, page, redirect
+from chalicelib.pages.rendering import error_page, page, redirect, retry_after
 from chalicelib.pages.sign_in import HOME, own_path, waiting_request
 from chalicelib.settings import settings
 
@@ -80,8 +80,7 @@ def ask(request: Request, way: Way) -> Response:
     except Throttled as throttled:
         problem = texts.html("by_mail.too_many", wait=texts.wait(throttled.seconds))
         response = _email_page(request, way, continue_to, email=email, status=429, problem=problem)
-        response.headers["Retry-After"] = str(throttled.seconds)
-        return response
+        return retry_after(throttled.seconds, response)
     return redirect(f"{http.prefix(request)}{way.path}/confirm?{urlencode({'continue': continue_to})}")
 
 

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from chalicelib import clock
 from chalicelib.models.client import Client
-from chalicelib.oauth import authorization, redirect_uris, scopes
+from chalicelib.oauth import granting, redirect_uris, scopes
 from chalicelib.oauth.parameters import Parameters
 from chalicelib.pages import texts
 from chalicelib.pages.rendering import host_of
@@ -76,6 +76,6 @@ def question(client: Client, scope: str, email: str, problem: str | None) -> dic
         "homepage": host_of(client.client_uri) if client.client_uri else None,
         "email": email,
         "permissions": permissions(scope),
-        "until": texts.date(clock.now() + authorization.longest_access(client)),
+        "until": texts.date(clock.now() + granting.longest_access(client)),
         "problem": texts.html(f"consent.{problem}") if problem else None,
     }

@@ -10,9 +10,10 @@ from chalicelib.accounts.devices import UnknownUserCode
 from chalicelib.accounts.throttle import Throttled
 from chalicelib.endpoints import http
 from chalicelib.oauth import device_authorization, user_codes
-from chalicelib.oauth.authorization import AccountChanged
 from chalicelib.oauth.device_authorization import DeviceRequest, NotPending
+from chalicelib.oauth.granting import AccountChanged
 from chalicelib.pages import consent, texts
+from chalicelib.pages.rendering import retry_after
 from chalicelib.pages.sign_in import too_many
 from chalicelib.pages.visit import Visit, for_the_signed_in
 
@@ -30,8 +31,7 @@ def _of_a_code(view: Callable[[Visit], Response]) -> Callable[[Visit], Response]
             return _code_page(visit, _typed(visit), 422, texts.html(f"device.{error.reason}"))
         except Throttled as throttled:
             response = _code_page(visit, _typed(visit), 429, too_many(throttled.seconds))
-            response.headers["Retry-After"] = str(throttled.seconds)
-            return response
+            return retry_after(throttled.seconds, response)
 
     return view_of_a_code
 

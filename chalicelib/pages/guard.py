@@ -12,7 +12,7 @@ from chalicelib.journal import tell, tell_failure
 from chalicelib.models.table import Conflict, StorageError
 from chalicelib.oauth.errors import OAuthError, TemporarilyUnavailable
 from chalicelib.pages import texts
-from chalicelib.pages.rendering import error_page
+from chalicelib.pages.rendering import error_page, retry_after
 
 View = Callable[..., Response]
 
@@ -51,6 +51,4 @@ def guarded(blueprint: Blueprint) -> Callable[[View], View]:
 
 
 def _unavailable(request: Request, text: str) -> Response:
-    response = error_page(request, 503, texts.html(text))
-    response.headers["Retry-After"] = str(TemporarilyUnavailable.RETRY_AFTER)
-    return response
+    return retry_after(TemporarilyUnavailable.RETRY_AFTER, error_page(request, 503, texts.html(text)))

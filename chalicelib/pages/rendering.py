@@ -79,6 +79,12 @@ def redirect(location: str, cookies: tuple[str, ...] = ()) -> Response:
     return Response("", status_code=303, headers=headers)
 
 
+def retry_after(seconds: int, response: Response) -> Response:
+    """Let a response say for how many seconds to wait (RFC 9110 section 10.2.3), and return it."""
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
 def error_page(request: Request, status: int, message: str) -> Response:
     """Tell the person, not the application, what is wrong."""
     return page(

@@ -16,7 +16,7 @@ from chalicelib.oauth.parameters import Parameters
 from chalicelib.pages import texts
 from chalicelib.pages.browser import Browser
 from chalicelib.pages.guard import guarded
-from chalicelib.pages.rendering import error_page, page, redirect
+from chalicelib.pages.rendering import error_page, page, redirect, retry_after
 from chalicelib.pages.visit import Visit, for_the_signed_in
 from chalicelib.settings import settings
 
@@ -83,8 +83,7 @@ def own_path(continue_to: str) -> str:
 def _too_many(request: Request, browser: Browser, continue_to: str, email: str, seconds: int) -> Response:
     problem = too_many(seconds)
     response = sign_in_page(request, browser, continue_to, email=email, status=429, problem=problem)
-    response.headers["Retry-After"] = str(seconds)
-    return response
+    return retry_after(seconds, response)
 
 
 def too_many(seconds: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.models.client import Client
 from chalicelib.oauth import clients, registration
-from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata, InvalidClientMetadata
 from tests.conftest import Time
 from tests.endpoints.test_authorization_code import PKCE
 from tests.harness import CALLBACK, EMAIL, PASSWORD, App, Browser, Deployment

@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 from chalicelib import clock
 from chalicelib.oauth import registration
 from chalicelib.oauth.client_assertion import TYPE
-from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata, InvalidClientMetadata
 from tests.conftest import Time
 from tests.harness import HOST, Answer, Deployment, basic, count_requests, post
 

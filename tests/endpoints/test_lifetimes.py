@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.accounts import accounts
 from chalicelib.models.grant import Grant
-from chalicelib.oauth.registration import InvalidClientMetadata
+from chalicelib.oauth.client_metadata import InvalidClientMetadata
 from tests.conftest import Time
 from tests.expect import assert_error
 from tests.harness import EMAIL, App, Deployment, is_alive

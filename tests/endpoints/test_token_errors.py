@@ -12,6 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from chalicelib.models.table import dynamodb
 from chalicelib.oauth import clients, registration
+from chalicelib.oauth.client_metadata import ClientMetadata
 from tests.harness import CALLBACK, FORM, Answer, App, Deployment, basic, event, post, send
 
 DESCRIPTION = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+")
@@ -261,7 +262,7 @@ def test_a_client_uses_the_method_it_is_registered_for(
     deployment: Deployment, method: str, right: str, wrong: str
 ) -> None:
     client, secret = registration.register(
-        registration.ClientMetadata(
+        ClientMetadata(
             client_name="Strict", grant_types=("client_credentials",), token_endpoint_auth_method=method
         )
     )

@@ -27,7 +27,7 @@ from chalicelib import clock, logs
 from chalicelib.events import publisher
 from chalicelib.models.client import Client
 from chalicelib.oauth import client_assertion, clients, registration
-from chalicelib.oauth.registration import ClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata
 from chalicelib.scope_rules import to_stage_variable
 from tests.events.conftest import QUEUE, Bus
 from tests.harness import (

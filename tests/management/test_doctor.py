@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -476,11 +476,24 @@ def test_ctrl_c_leaves_nothing_behind(doctor: Doctor, path: str, number: int) ->
     assert result.stdout.splitlines()[-1].startswith("ok       removal")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_being_told_to_end_leaves_nothing_behind(doctor: Doctor, number: signal.Signals) -> None:
-    doctor.gateway.spoilers[TOKEN] = at(3, lambda _: signal.raise_signal(number))
-    assert doctor.run().exit_code == 128 + number
-    assert signal.getsignal(number) == signal.SIG_DFL
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGHUP])
+def ending(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """A signal that tells to end; whoever runs the tests may ignore it."""
+    before = signal.signal(request.param, signal.SIG_DFL)
+    yield request.param
+    signal.signal(request.param, before)
+
+
+def test_being_told_to_end_leaves_nothing_behind(doctor: Doctor, ending: signal.Signals) -> None:
+    doctor.gateway.spoilers[TOKEN] = at(3, lambda _: signal.raise_signal(ending))
+    assert doctor.run().exit_code == 128 + ending
+    assert signal.getsignal(ending) == signal.SIG_DFL
+
+
+def test_it_goes_on_where_the_signal_is_ignored(doctor: Doctor, ending: signal.Signals) -> None:
+    signal.signal(ending, signal.SIG_IGN)  # What `nohup` does.
+    doctor.gateway.spoilers[TOKEN] = at(3, lambda _: signal.raise_signal(ending))
+    assert doctor.run().exit_code == 0
 
 
 def test_json_tells_what_was_found_before_an_interruption(doctor: Doctor) -> None:

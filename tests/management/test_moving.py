@@ -29,7 +29,7 @@ from chalicelib.models.user import (
     UserGrant,
 )
 from chalicelib.oauth import clients, registration, revocation
-from chalicelib.oauth.registration import ClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata
 from management import aws, importing, stage_target
 from management.infrastructure.tables import TABLES, table_definition
 from tests.conftest import Time

@@ -6,7 +6,7 @@ from typing import Any
 from chalicelib import clock
 from chalicelib.authorizer.gateway import authorizer
 from chalicelib.oauth import registration
-from chalicelib.oauth.registration import ClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata
 from chalicelib.settings import settings
 from tests import harness
 from tests.authorizer.test_gateway import http_api_event_2, request_event, token_event

@@ -29,9 +29,9 @@ from chalicelib.accounts import accounts
 from chalicelib.models.table import dynamodb
 from chalicelib.models.user import Account
 from chalicelib.oauth import authorization, client_assertion, device_authorization, registration
-from chalicelib.oauth.authorization import AccountChanged
+from chalicelib.oauth.client_metadata import ClientMetadata
+from chalicelib.oauth.granting import AccountChanged
 from chalicelib.oauth.parameters import Parameters
-from chalicelib.oauth.registration import ClientMetadata
 from management.infrastructure import tables
 from tests.harness import DEVICE_CODE, HOST, Answer, App, Deployment, is_alive, post
 

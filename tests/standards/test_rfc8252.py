@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.oauth import registration
-from chalicelib.oauth.registration import ClientMetadata, InvalidClientMetadata
+from chalicelib.oauth.client_metadata import ClientMetadata, InvalidClientMetadata
 from tests.endpoints.test_authorization_code import PKCE, VERIFIER
 from tests.harness import Deployment
 

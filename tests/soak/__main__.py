@@ -5,6 +5,7 @@
 Needs no network once MiniStack is installed. The exit code is 1 if something was wrong.
 """
 
+import os
 import secrets
 import sys
 
@@ -32,6 +33,7 @@ def main(minutes: float, seed: str | None, as_json: bool) -> None:
     Meanwhile DynamoDB fails, answers get lost, processes are killed and the stage is deployed anew. A model
     knows which tokens must work and which must not.
     """
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # Chalice wants to know it, to make the package.
     seed = seed or secrets.token_hex(4)
     click.echo(f"Seed {seed}, {minutes:g} minutes. Setting up", err=True)
     with soaking(seed, minutes * 60) as soak:

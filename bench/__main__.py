@@ -3,24 +3,26 @@
 import importlib
 import json
 import os
-import pkgutil
 import platform
+import re
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 
-from bench import sections
 from bench.report import Claim, Section, table
+from tests.stack import ministack
 
 FOLDER = Path(__file__).parent
 
 ORDER = ("round_trips", "cpu", "cold_start", "memory", "load", "scale", "cost")
 """The sections, as the report has them. `cost` reads what the others found."""
 
+IN_TESTS = "Its counts, and rough bounds of its ratios, are asserted by `make test` (`tests/bench`)."
 MEASURED_WITH = ("chalice", "pynamodb", "botocore", "urllib3", "moto")
 
 
@@ -32,9 +34,8 @@ MEASURED_WITH = ("chalice", "pynamodb", "botocore", "urllib3", "moto")
 def main(quick: bool, names: Sequence[str]) -> None:
     """Measure, and exit with 1 if --quick finds that something is far from what is claimed."""
     found: dict[str, Section] = {}
-    conditions = _conditions()
-    available = {module.name for module in pkgutil.iter_modules(sections.__path__)}
-    for name in names or [name for name in ORDER if name in available]:
+    conditions, began = _conditions(), time.monotonic()
+    for name in names or ORDER:
         started = time.monotonic()
         module = importlib.import_module(f"bench.sections.{name}")
         found[name] = module.measure(quick, found)
@@ -43,7 +44,8 @@ def main(quick: bool, names: Sequence[str]) -> None:
             click.echo(f"  {_line(claim)}", err=True)
     claims = [claim for section in found.values() for claim in section.claims]
     if not quick and not names:
-        _write(found, claims, conditions)
+        minutes = (time.monotonic() - began) / 60
+        _write(found, claims, f"{conditions} `make bench` took {minutes:.1f} minutes. {IN_TESTS}")
     if quick and not all(claim.holds for claim in claims):
         sys.exit(1)
 
@@ -54,20 +56,31 @@ def _line(claim: Claim) -> str:
 
 
 def _conditions() -> str:
-    """Return on what it is measured, and beside what else: how busy the machine was just before."""
+    """Return with what it is measured, on which machine, and how busy that was just before."""
     versions = ", ".join(f"{name} {version(name)}" for name in MEASURED_WITH)
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"Made by `make bench` on {time.strftime('%Y-%m-%d')}, with Python {platform.python_version()}, "
-        f"{versions}, on {platform.system()} {platform.machine()}. {os.cpu_count()} processors, "
-        f"{os.getloadavg()[0]:.1f} of them busy in the minute before. Others say their versions below."
+        f"Measured on {time.strftime('%Y-%m-%d')} with Python {platform.python_version()}, {versions}, and "
+        f"MiniStack {ministack.version()}; peers' versions are below. The machine: {os.cpu_count()} processors "
+        f"({_processor()}), {gigabytes:.0f} GB, {platform.system()} on {platform.machine()}; in the minute "
+        f"before, {os.getloadavg()[0]:.1f} processors were busy with other things."
     )
+
+
+def _processor() -> str:
+    """Return the model of the processors, if the system tells."""
+    with suppress(OSError):
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    return platform.processor() or "of unknown make"
 
 
 def _write(found: dict[str, Section], claims: Sequence[Claim], conditions: str) -> None:
     from bench import charts
 
     summary = table(
-        ("claim", "measured", "at most", "", "why not"),
+        ("claim", "measured", "at most", "verdict", "why"),
         [
             (c.name, c.value, c.at_most, "holds" if c.holds else "missed", c.because if not c.holds else "")
             for c in claims

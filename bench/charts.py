@@ -39,8 +39,7 @@ def svg(chart: Chart) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
         f'height="{height}" role="img" aria-label="{escape(_alternative(chart))}">',
         f"<style>{_STYLE}</style>",
-        f'<text class="title" x="0" y="20">{escape(chart.title)} '
-        f'<tspan class="unit" font-weight="400">({escape(chart.unit)})</tspan></text>',
+        f'<text class="title" x="0" y="20">{escape(chart.title)}{_unit(chart)}</text>',
     ]
     for index, (name, value) in enumerate(chart.values.items()):
         y = TOP + STEP * index
@@ -52,6 +51,10 @@ def svg(chart: Chart) -> str:
             f'<text class="number" x="{LEFT + length + 8:.1f}" y="{y + 13}">{_number(value)}</text>',
         ]
     return "\n".join([*lines, "</svg>", ""])
+
+
+def _unit(chart: Chart) -> str:
+    return f' <tspan class="unit" font-weight="400">({escape(chart.unit)})</tspan>' if chart.unit else ""
 
 
 def _alternative(chart: Chart) -> str:

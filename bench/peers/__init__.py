@@ -27,7 +27,7 @@ class Operation:
     storage: dict[str, int]
     """Storage operations by kind: SQL statements, adapter calls, or requests."""
     cpu_ms: float | None
-    """The least CPU time that one took, in milliseconds; None if it was not timed."""
+    """The CPU time that one took, in milliseconds, in the median; None if it was not timed."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ Runs in the peers' environments, so it needs nothing but Python.
 """
 
 import base64
-import gc
 import io
 import json
 import sys
@@ -13,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
@@ -107,6 +107,9 @@ def of_a_grant(app: Wsgi, paths: Paths, code: Callable[[], str]) -> dict[str, Op
         fields = {"grant_type": "authorization_code", "code": value, "redirect_uri": REDIRECT_URI}
         return post(app, paths.token, fields | {"code_verifier": CODE_VERIFIER})
 
+    def about(value: str) -> dict[str, str]:
+        return {"token": value, "token_type_hint": "access_token"}
+
     def token(kind: str = "access_token") -> str:
         return str(exchange(code()).json[kind])
 
@@ -117,8 +120,8 @@ def of_a_grant(app: Wsgi, paths: Paths, code: Callable[[], str]) -> dict[str, Op
             lambda: token("refresh_token"),
         ),
         "bearer": Operation(lambda value: get(app, paths.resource, value), token),
-        "introspection": Operation(lambda value: post(app, paths.introspection, {"token": value}), token),
-        "revocation": Operation(lambda value: post(app, paths.revocation, {"token": value}), token),
+        "introspection": Operation(lambda value: post(app, paths.introspection, about(value)), token),
+        "revocation": Operation(lambda value: post(app, paths.revocation, about(value)), token),
     }
 
 
@@ -147,14 +150,13 @@ def main(
             _check(operation.run(prepared))
         found[operation_name] = {
             "storage": Counter(statement.split(None, 1)[0].upper() for statement in statements),
-            "cpu_ms": min((_once(operation) for _ in range(repeat)), default=None),
+            "cpu_ms": median(_once(operation) for _ in range(repeat)) if repeat else None,
         }
     print(json.dumps({"name": name, "versions": versions, "how": how, "operations": found}))
 
 
 def _once(operation: Operation) -> float:
     prepared = operation.prepare()
-    gc.collect()
     started = time.process_time()
     answer = operation.run(prepared)
     spent = (time.process_time() - started) * 1000

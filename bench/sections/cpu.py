@@ -8,7 +8,9 @@ from bench.report import Chart, Claim, Section, table
 from bench.stub import stub
 
 ROUNDS, QUICK_ROUNDS = 300, 40
-PEER_REPEATS = 10
+PARTS = 10
+"""Of the rounds, each with a ratio of its own: how far they are apart."""
+PEER_REPEATS = 11
 
 FLOOR_RATIO, ROUGH_RATIO = 1.3, 2.0
 """At most, of the CPU time of the requests alone; and with --quick, on machines that are busy."""
@@ -24,39 +26,37 @@ PEER_NAMES = {
 AIMED_AT = ("client credentials", "code exchange", "refresh", "authorizer, own API", "authorizer, any API")
 """Issue and validation of tokens."""
 
-WHY_ABOVE = (
-    "Chalice, the row and its condition in pynamodb, the token, the checks and two log lines take two fifths "
-    "of what a request by botocore does, which here takes an eighth less than at the floor"
-)
 WHY_A_PEER = "theirs looks into SQLite in its own process, ours sends a signed request over HTTP, or two"
 
 TEXT = """
 What a warm function computes. An event of API Gateway goes in at `app(event, context)` or at an
 authorizer's handler, and the response comes out; in between there are real Chalice, pynamodb, botocore
 and HTTP, to a DynamoDB of dictionaries (`bench/stub.py`) in another process, whose CPU does not count.
-**The floor** are the same requests by bare botocore, as pip installs it and pynamodb sets it up: after
+**The floor** is the same requests by bare botocore, as pip installs it and pynamodb sets it up: after
 each operation, the same process sends the very bodies that it sent, and is answered the very bytes. What
-we spare botocore is no part of the floor: ours say in one word who asks, and take their URL from the data
-that is shipped, which has no rules to work it out anew for each request.
+we spare botocore is no part of the floor: our requests have a User-Agent of one word, and botocore's data,
+as it is shipped, has no rules by which it would work out the endpoint anew for each request.
 
-What counts is CPU time of the process, user and system, single operations in turns, {rounds} rounds; of
-which the table shows the median and, as the machine may have been busy, the least. Both come after
-another token request that does not count, so that caches are as warm for the one as for the other.
-There is no TLS on either side.
+What counts is CPU time of the process, user and system, one operation after the other, {rounds} rounds,
+of which the table shows medians. Operation and floor each come after another token request that does not
+count, so that the processor's caches are as warm for the one as for the other. The function knows the
+client, as it does for some seconds after it read it. There is no TLS on either side.
 
 {operations}
 
-An operation's ratio is that of the medians. What is above the floor is, for client credentials:
-Chalice's handler, the row to DynamoDB's JSON and its condition (pynamodb), drawing and hashing the
-token, and checking client and parameters.
+A ratio is that of the medians; "tenths" are the least and the largest of those of {parts} parts of the
+rounds. "Its requests" is the time in botocore below pynamodb, as part of the operation; "the rest" is ours,
+Chalice's and pynamodb's: the event, the checks, the row to DynamoDB's JSON and back, the token, and two
+lines of log.
 
 {peers}
 """
 
 PEERS_TEXT = """
-**The same by other servers** (milliseconds, the least of {repeats}): the client authenticates and the
-token is stored durably. They run in process, called by WSGI, over SQLite in a file, so that no request
-over a network is in their numbers, while ours contain an HTTP request to the database, or two. Where
+**The same by other servers** (milliseconds, the median of {repeats}, and of {rounds} here): the client
+authenticates by HTTP Basic, with PKCE, and the token is stored durably. They run in process, called by
+WSGI, over SQLite in a file, so that no request over a network is in their numbers, while ours contain an
+HTTP request to the database, or two. Where
 django-oauth-toolkit authenticates the client, nearly all of its time is its default of hashing the secret
 slowly, which can be set (`CLIENT_SECRET_HASHER`); checking a token has none of that on any side.
 
@@ -76,14 +76,22 @@ def measure(quick: bool, found: Mapping[str, Section]) -> Section:
     floors: dict[str, list[float]] = measured["floors"]
     ratios = {name: median(operations[name]) / median(floors[name]) for name in operations}
     bound = ROUGH_RATIO if quick else FLOOR_RATIO
+    milliseconds = {name: median(times) / 1e6 for name, times in operations.items()}
+    floor = {name: median(times) / 1e6 for name, times in floors.items()}
+    sending = {name: median(times) / 1e6 for name, times in measured["sending"].items()}
     claims = [
-        Claim(f"CPU of {name}, over its requests alone", ratios[name], bound, because=WHY_ABOVE)
+        Claim(
+            f"CPU of {name}, over its requests alone",
+            ratios[name],
+            bound,
+            because=f"{milliseconds[name] - sending[name]:.2f} ms are Chalice's, pynamodb's and ours, and "
+            f"its requests take {sending[name] / floor[name]:.0%} of the floor",
+        )
         for name in AIMED_AT
     ]
-    least = {name: min(times) / 1e6 for name, times in operations.items()}
     reports, absent = ([], []) if quick else _peers()
     claims += [
-        Claim(f"CPU of {name}, over {report.name}", least[name] / theirs, 1, because=WHY_A_PEER)
+        Claim(f"CPU of {name}, over {report.name}", milliseconds[name] / theirs, 1, because=WHY_A_PEER)
         for report in reports
         for name, peer_name in PEER_NAMES.items()
         if (theirs := report.operations[peer_name].cpu_ms)
@@ -92,27 +100,57 @@ def measure(quick: bool, found: Mapping[str, Section]) -> Section:
         (
             name,
             " + ".join(measured["requests"][name]),
-            median(operations[name]) / 1e6,
-            median(floors[name]) / 1e6,
+            milliseconds[name],
+            sending[name],
+            milliseconds[name] - sending[name],
+            floor[name],
             ratios[name],
-            least[name],
-            min(floors[name]) / 1e6,
+            _tenths(operations[name], floors[name]),
         )
         for name in operations
     ]
-    head = ("operation", "requests", "CPU, ms", "floor, ms", "ratio", "least, ms", "least floor, ms")
-    text = TEXT.format(rounds=rounds, operations=table(head, rows), peers=_peers_text(least, reports, absent))
+    head = ("operation", "requests", "CPU, ms", "its requests", "the rest", "floor, ms", "ratio", "tenths")
+    text = TEXT.format(
+        rounds=rounds,
+        parts=PARTS,
+        operations=table(head, rows),
+        peers=_peers_text(milliseconds, rounds, reports, absent),
+    )
     return Section(
         title="CPU per operation",
         text=text,
         claims=claims,
-        charts=[Chart("cpu.svg", "CPU, as a multiple of its requests alone", "", ratios)],
+        charts=[_floor_chart(ratios), *([_peer_chart(milliseconds, reports)] if reports else [])],
         data={
-            "milliseconds": {name: median(times) / 1e6 for name, times in operations.items()},
-            "floor_milliseconds": {name: median(times) / 1e6 for name, times in floors.items()},
+            "milliseconds": milliseconds,
+            "milliseconds of its requests": sending,
+            "floor_milliseconds": floor,
             "ratios": ratios,
             "peers": {report.name: _milliseconds(report) for report in reports},
         },
+    )
+
+
+def _tenths(operations: Sequence[float], floors: Sequence[float]) -> str:
+    """Return how far the ratios of parts of the rounds are apart."""
+    size = max(1, len(operations) // PARTS)
+    parts = [slice(first, first + size) for first in range(0, len(operations), size)]
+    ratios = [median(operations[part]) / median(floors[part]) for part in parts]
+    return f"{min(ratios):.2f} to {max(ratios):.2f}"
+
+
+def _floor_chart(ratios: Mapping[str, float]) -> Chart:
+    values = {"its requests alone": 1.0} | {f"ours, {name}": ratio for name, ratio in ratios.items()}
+    return Chart("cpu.svg", "CPU, as a multiple of its requests alone", "", values)
+
+
+def _peer_chart(milliseconds: Mapping[str, float], reports: Sequence[peers.Report]) -> Chart:
+    theirs = {report.name: report.operations["code_exchange"].cpu_ms or 0.0 for report in reports}
+    return Chart(
+        "cpu_peers.svg",
+        "CPU of a code exchange",
+        "ms",
+        {"this server": milliseconds["code exchange"]} | theirs,
     )
 
 
@@ -131,16 +169,19 @@ def _milliseconds(report: peers.Report) -> dict[str, float | None]:
     return {name: operation.cpu_ms for name, operation in report.operations.items()}
 
 
-def _peers_text(least: Mapping[str, float], reports: Sequence[peers.Report], absent: Sequence[str]) -> str:
+def _peers_text(
+    ours: Mapping[str, float], rounds: int, reports: Sequence[peers.Report], absent: Sequence[str]
+) -> str:
     if not reports:
         return "\n".join(absent)
     rows = [
-        (name, least[name], *(report.operations[peer_name].cpu_ms for report in reports))
+        (name, ours[name], *(report.operations[peer_name].cpu_ms for report in reports))
         for name, peer_name in PEER_NAMES.items()
     ]
     how = [f"- {report.name} ({_versions(report)}): {report.how}." for report in reports]
     return PEERS_TEXT.format(
         repeats=PEER_REPEATS,
+        rounds=rounds,
         rows=table(("operation", "this server", *(report.name for report in reports)), rows),
         how="\n".join([*how, *(f"- {reason}" for reason in absent)]),
     ).strip()

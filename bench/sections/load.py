@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from statistics import median, quantiles
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench.processors import Watch
 from bench.report import Chart, Claim, Section, table
 from bench.subjects import ROOT
 from tests.interop.server import Person, Server
@@ -25,7 +27,13 @@ SECONDS, EMPTY_SECONDS = 60, 15
 WARM_UP = 15
 """Seconds of full load that do not count, after waves of clients for whom functions started."""
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+BUSY = 0.9
+"""A processor that is used more than that has no time left for more."""
 NO_THROTTLE = {"*": {"rate": 10000, "burst": 5000}}
+
+GATEWAY, WORKERS, CALLERS = "MiniStack itself", "its workers", "the clients"
+PROGRAMS = {GATEWAY: "-m ministack", WORKERS: "_worker.py", CALLERS: "bench.subjects.crowd"}
+"""What of a command line tells the programs apart."""
 
 EMPTY = """
 def handler(event, context):
@@ -47,14 +55,15 @@ exchange, 10 refreshes, 5 introspections, 5 revocations.
 {total:.0f} requests, {rate:.1f} each second, {errors} errors; and {early_errors} while functions were
 starting, all at once on one machine.{first_errors}
 
-**Where the ceiling is.** The same clients and the same gateway before a function that answers at once:
-{empty_rate:.1f} requests each second, in {empty_median:.0f} ms in the median. A call of the API invokes
-two functions, its authorizer and itself; so what is above are {invocations:.1f} invocations each second,
-{of_empty:.0%} of those of the empty function: that much of the time is the emulator's gateway and its
-workers', the rest ours and its DynamoDB's. All of them share this machine's processors, which is what sets
-the ceiling. In AWS, gateway, functions and
-tables grow with the load, each by itself. What this shows is that nothing breaks when many requests overlap,
-not how many AWS takes.
+**Where the ceiling is.** {ceiling}
+
+The same clients before a function that answers at once get {empty_rate:.1f} requests each second, in
+{empty_median:.0f} ms in the median: what the emulator's gateway and workers take without us. Ours are
+{rate:.1f} requests and, as a call of the API invokes its authorizer as well, {invocations:.1f} invocations
+each second.{empty_shares}
+
+In AWS, gateway, functions and tables grow with the load, each by itself. What this shows is that nothing
+breaks when many requests overlap, not how many AWS takes.
 """
 
 
@@ -71,15 +80,20 @@ def measure(quick: bool, found: Mapping[str, Section]) -> Section:
         )
         with empty_function(project) as api_id:
             plan = {"kind": "empty", "api": f"{api_id}.execute-api.localhost", "prefix": "/empty"}
-            empty = _load(endpoint, plan, WARM_UP, EMPTY_SECONDS)
+            empty, empty_shares = _load(endpoint, plan, WARM_UP, EMPTY_SECONDS)
         with project.deployed("dev") as server:
             found_apis = project.client("apigateway").get_rest_apis()["items"]
             (own_id,) = {api["id"] for api in found_apis} - {api_id}
-            ours = _load(endpoint, _plan(server, own_id), WARM_UP, SECONDS)
-    return _section(ours, empty)
+            ours, shares = _load(endpoint, _plan(server, own_id), WARM_UP, SECONDS)
+    return _section(ours, empty, shares, empty_shares)
 
 
-def _section(ours: Mapping[str, Any], empty: Mapping[str, Any]) -> Section:
+def _section(
+    ours: Mapping[str, Any],
+    empty: Mapping[str, Any],
+    shares: Mapping[str, float],
+    empty_shares: Mapping[str, float],
+) -> Section:
     everything = sorted(ms for times in ours["milliseconds"].values() for ms in times)
     nothing = sorted(empty["milliseconds"]["empty function"])
     rate, empty_rate = len(everything) / ours["seconds"], len(nothing) / empty["seconds"]
@@ -102,7 +116,8 @@ def _section(ours: Mapping[str, Any], empty: Mapping[str, Any]) -> Section:
             empty_rate=empty_rate,
             empty_median=median(nothing),
             invocations=invocations,
-            of_empty=invocations / empty_rate,
+            ceiling=_ceiling(shares),
+            empty_shares=f" Of the processors {_listed(empty_shares)}." if empty_shares else "",
         ),
         claims=[Claim("errors under load", len(ours["errors"]), 0, because="see the section")],
         charts=[
@@ -120,8 +135,31 @@ def _section(ours: Mapping[str, Any], empty: Mapping[str, Any]) -> Section:
             "p50": percentiles(everything)[0],
             "p99": percentiles(everything)[1],
             "errors": len(ours["errors"]),
+            "processors": shares,
         },
     )
+
+
+def _ceiling(shares: Mapping[str, float]) -> str:
+    """Return what set the ceiling: one processor that MiniStack cannot leave, all of them, or neither."""
+    if not shares:
+        return "This system does not tell which program had the processors."
+    processors = os.cpu_count() or 1
+    own, everything = shares[GATEWAY] * processors, sum(shares.values())
+    cause = "none of them is used up: they wait for one another"
+    if everything > BUSY:
+        cause = "the machine's processors are used up"
+    elif own > BUSY:
+        cause = "MiniStack's gateway and DynamoDB are one process of Python, which cannot use more than one"
+    return (
+        f"Of this machine's {processors} processors {_listed(shares)}; {1 - everything:.0%} are idle or with "
+        f"others. So {cause}. MiniStack itself is gateway, DynamoDB and all else of AWS; its workers are our "
+        "functions."
+    )
+
+
+def _listed(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{share:.0%} are {name}'s" for name, share in shares.items())
 
 
 def percentiles(times: Sequence[float]) -> tuple[float, float, float]:
@@ -153,7 +191,10 @@ def _plan(server: Server, api_id: str) -> dict[str, Any]:
     }
 
 
-def _load(endpoint: str, plan: Mapping[str, Any], warm_up: int, seconds: int) -> dict[str, Any]:
+def _load(
+    endpoint: str, plan: Mapping[str, Any], warm_up: int, seconds: int
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return what the clients saw, and who had the processors while it counted."""
     address = urlsplit(endpoint)
     told = {
         **plan,
@@ -163,15 +204,16 @@ def _load(endpoint: str, plan: Mapping[str, Any], warm_up: int, seconds: int) ->
         "warm_up": warm_up,
         "seconds": seconds,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.subjects.crowd"],
-        cwd=ROOT,
-        input=json.dumps(told).encode(),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    measured: dict[str, Any] = json.loads(done.stdout)
-    return measured
+    watch = Watch(PROGRAMS)
+    with watch.watching():
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.subjects.crowd"],
+            cwd=ROOT,
+            input=json.dumps(told).encode(),
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    return json.loads(done.stdout), watch.shares(seconds)
 
 
 @contextmanager

@@ -200,9 +200,14 @@ def _peer_table(found: dict[str, tuple[Consumption, Consumption]], reports: list
 def _cell(operation: peers.Operation | None) -> str:
     if operation is None:
         return "-"
+    statements, control = _statements(operation)
+    return f"{statements} (+{control})" if control else str(statements)
+
+
+def _statements(operation: peers.Operation) -> tuple[int, int]:
+    """Return how many storage operations there are, and how many that open and close transactions."""
     control = sum(number for kind, number in operation.storage.items() if kind in TRANSACTION_CONTROL)
-    total = sum(operation.storage.values())
-    return f"{total - control} (+{control})" if control else str(total)
+    return sum(operation.storage.values()) - control, control
 
 
 def _configured(reports: list[peers.Report], absent: list[str]) -> list[str]:
@@ -219,7 +224,7 @@ def _charts(found: dict[str, tuple[Consumption, Consumption]], reports: list[pee
         values = {"this server": float(found[COMPARED[theirs]][0].requests.total())}
         for report in reports:
             if theirs in report.operations:
-                values[report.name] = float(sum(report.operations[theirs].storage.values()))
+                values[report.name] = float(_statements(report.operations[theirs])[0])
         title = f"Storage operations of a {COMPARED[theirs]}"
         charts.append(Chart(f"round_trips_{theirs}.svg", title, "operations", values))
     return charts

@@ -9,16 +9,16 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from chalicelib.models.table import dynamodb
 from management.infrastructure import tables
-from tests.harness import ARN, EMAIL, FORM, PASSWORD, App, Browser, Deployment, event
+from tests.harness import ARN, EMAIL, FORM, PASSWORD, App, Browser, Deployment, basic, event
 
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 TOKEN_ENDPOINT = "/oauth2/access_token"
 
 
 def post(path: str, client: App, **fields: str) -> dict[str, object]:
-    """Return the event of what a client posts."""
-    secret = {"client_id": client.client_id, "client_secret": str(client.client_secret)}
-    return event("POST", path, headers={"Content-Type": FORM}, body=urlencode(secret | fields))
+    """Return the event of what a client posts, authenticated by HTTP Basic."""
+    headers = {"Content-Type": FORM, **basic(client.client_id, str(client.client_secret))}
+    return event("POST", path, headers=headers, body=urlencode(fields))
 
 
 def bearer(token: str) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """MiniStack, for as long as somebody needs it."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,12 @@ REQUIREMENTS = Path(__file__).with_name("requirements-ministack.txt")
 VENV = ROOT / "build" / "ministack-venv"
 LOG = ROOT / "build" / f"ministack-{os.getpid()}.log"
 START_SECONDS = 60
+
+
+def version() -> str:
+    """Return which one it is."""
+    (found,) = re.findall(r"^ministack==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    return str(found)
 
 
 @contextmanager

@@ -124,6 +124,7 @@ async function code() {
 const exchange = (value) => post('/token', {
   grant_type: 'authorization_code', code: value, redirect_uri: REDIRECT_URI, code_verifier: VERIFIER,
 });
+const about = (token) => ({ token, token_type_hint: 'access_token' });
 const tokens = async () => exchange(await code());
 
 const operations = {
@@ -137,8 +138,8 @@ const operations = {
     async () => (await tokens()).access_token,
     async (token) => checked(await fetch(`${origin}/me`, { headers: { authorization: `Bearer ${token}` } })),
   ],
-  introspection: [async () => (await tokens()).access_token, (token) => post('/token/introspection', { token })],
-  revocation: [async () => (await tokens()).access_token, (token) => post('/token/revocation', { token })],
+  introspection: [async () => (await tokens()).access_token, (token) => post('/token/introspection', about(token))],
+  revocation: [async () => (await tokens()).access_token, (token) => post('/token/revocation', about(token))],
 };
 
 const found = {};

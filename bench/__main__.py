@@ -61,9 +61,9 @@ def _conditions() -> str:
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"Measured on {time.strftime('%Y-%m-%d')} with Python {platform.python_version()}, {versions}, and "
-        f"MiniStack {ministack.version()}; peers' versions are below. The machine: {os.cpu_count()} processors "
-        f"({_processor()}), {gigabytes:.0f} GB, {platform.system()} on {platform.machine()}; in the minute "
-        f"before, {os.getloadavg()[0]:.1f} processors were busy with other things."
+        f"MiniStack {ministack.version()}; peers' versions are below. The machine: {os.cpu_count()} "
+        f"processors ({_processor()}), {gigabytes:.0f} GB, {platform.system()} on {platform.machine()}; in the "
+        f"minute before, {os.getloadavg()[0]:.1f} of them were busy with other things."
     )
 
 

@@ -35,17 +35,18 @@ ATTEMPTS = 3
 Revoke = Callable[[str, str], int]
 
 
-def revoke_all(user_id: str, because: str, *, kept: Collection[str] = ()) -> int:
+def revoke_all(user_id: str, because: str, *, kept: Collection[str] = (), before: float | None = None) -> int:
     """Revoke what was granted in a person's name, and return how many grants that were.
 
     Args:
         user_id: whose.
         because: the reason, for those who look at the grants later.
         kept: ids of clients whose grants stay.
+        before: an epoch of the account; what was granted since that began stays. None: nothing.
     """
     revoked = 0
     try:
-        for _ in revocation.revoke_grants_of_user(user_id, because, kept=kept):
+        for _ in revocation.revoke_grants_of_user(user_id, because, kept=kept, before=before):
             revoked += 1
     finally:
         if revoked:
@@ -62,8 +63,9 @@ def finish_revoking(account: Account) -> None:
     if account.revoke_all_but is None:
         return
     try:
-        revoke_all(account.user_id, "password changed", kept=account.revoke_all_but)
-        account.revoke_all_but = None
+        kept, before = account.revoke_all_but, account.revoke_before
+        revoke_all(account.user_id, "password changed", kept=kept, before=before)
+        account.revoke_all_but = account.revoke_before = None
         account.write()
     except (Conflict, StorageError) as error:
         tell_failure(REVOCATION_INCOMPLETE, error, user_id=account.user_id)

@@ -110,7 +110,7 @@ def _set(
 ) -> Changed:
     account.password_hash = passwords.hash_password(password)
     account.epoch += 1
-    account.revoke_all_but = list(kept)
+    account.revoke_all_but, account.revoke_before = list(kept), account.epoch
     credential, session = sessions.new(account)
     with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
         account.write_in(transaction)

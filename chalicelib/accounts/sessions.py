@@ -125,7 +125,9 @@ def find(credential: str | None, client_id: str | None = None) -> SignedIn | Non
     account, consent = rows.get(Account), rows.get(Consent)
     if not isinstance(account, Account) or not _holds(session, account):
         return None
-    return SignedIn(account, session.signed_in_at, consent if isinstance(consent, Consent) else None)
+    if not isinstance(consent, Consent) or _is_forgotten(consent, account):
+        consent = None
+    return SignedIn(account, session.signed_in_at, consent)
 
 
 def owner(credential: str) -> Account | None:
@@ -143,6 +145,12 @@ def owner(credential: str) -> Account | None:
 def _holds(session: BrowserSession, account: Account) -> bool:
     """Tell whether the account still has the session: nobody disabled the one or ended the other."""
     return account.disabled_at is None and account.epoch == session.epoch
+
+
+def _is_forgotten(consent: Consent, account: Account) -> bool:
+    """Tell whether a consent should have ended with a password, and only is there still."""
+    kept, before = account.revoke_all_but, account.revoke_before
+    return before is not None and consent.epoch < before and consent.client_id not in (kept or ())
 
 
 def _key(credential: str) -> str:

@@ -39,6 +39,8 @@ class Account(UserRow, Row, discriminator="account"):
     """The key of the `Identity` by which this person signs in upstream."""
     revoke_all_but: ListAttribute[str] = ListAttribute(null=True)
     """Since a new password, and until it is done: grants are to be revoked, less those of these clients."""
+    revoke_before = NumberAttribute(null=True)
+    """Only what was granted before this epoch: what comes while it is not done is the new password's."""
 
     @classmethod
     def of(cls, user_id: str) -> "Account | None":
@@ -68,6 +70,8 @@ class Consent(UserRow, discriminator="consent"):
     client_id = UnicodeAttribute()
     scope = UnicodeAttribute()
     granted_at = EpochSeconds()
+    epoch = NumberAttribute(default=0)
+    """The account's, when it was given."""
 
     @staticmethod
     def item_of(client_id: str) -> str:
@@ -81,6 +85,8 @@ class UserGrant(UserRow, discriminator="grant"):
     grant_id = UnicodeAttribute()
     client_id = UnicodeAttribute()
     expires_at = EpochSeconds()
+    epoch = NumberAttribute(default=0)
+    """The account's, when it was granted."""
 
     @staticmethod
     def items_of(client_id: str | None = None) -> str:

@@ -256,6 +256,7 @@ def _extended(consent: Consent | None, request: AuthorizationRequest, account: A
         client_id=request.client.client_id,
         scope=" ".join(dict.fromkeys([*before, *request.scope.split(" ")])),
         granted_at=clock.now(),
+        epoch=account.epoch,
     )
 
 

@@ -94,6 +94,7 @@ def _store(
                 grant_id=grant.grant_id,
                 client_id=grant.client_id,
                 expires_at=grant.expires_at + longest_access(client),
+                epoch=account.epoch,
             )
         )
         if consent is not None:

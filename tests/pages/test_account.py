@@ -256,6 +256,51 @@ def test_if_revoking_fails_the_person_is_told_and_shown_what_is_still_connected(
     assert "Left behind" in shown
 
 
+def test_what_was_left_to_revoke_is_when_somebody_signs_in_and_what_came_since_stays(
+    deployment: Deployment, browser: Browser
+) -> None:
+    before, kept, since, again = (deployment.add_app(name=name) for name in ("B", "K", "S", "A"))
+    old = [deployment.tokens(app, browser)["access_token"] for app in (before, again)]
+    old_kept = deployment.tokens(kept, browser)["access_token"]
+    with storage_fails(FAULTS["unavailable"], "DeleteItem"):
+        change(browser, **{f"keep:{kept.client_id}": "keep"})
+    assert all(is_alive(token) for token in (*old, old_kept))
+    new = [deployment.tokens(app, browser)["access_token"] for app in (since, again, kept)]
+    assert sign_out_everywhere(browser).status == 303  # Another epoch.
+    assert can_sign_in(NEW_PASSWORD)
+    assert not any(is_alive(token) for token in old)
+    assert all(is_alive(token) for token in (*new, old_kept))
+    signed_in = deployment.signed_in_browser(password=NEW_PASSWORD)
+    for app in (since, again, kept):
+        assert "code" in signed_in.get(app.authorization_url()).redirect_params  # Not asked again.
+    assert signed_in.get(before.authorization_url()).form.buttons
+
+
+def test_what_ended_before_is_passed_by_together(deployment: Deployment, browser: Browser) -> None:
+    app = deployment.add_app()
+    for _ in range(9):
+        code = deployment.code(app, browser)
+        app.exchange(code)
+        assert app.exchange(code).status == 400  # A replay: the grant is revoked.
+    alive = deployment.tokens(app, browser)["access_token"]
+    with count_requests() as requests:
+        change(browser)
+    assert not is_alive(alive)
+    # The session's use, twice, the throttle, and the one grant that was alive.
+    assert requests["UpdateItem"] <= 4
+    assert requests["BatchGetItem"] <= 7
+
+
+def test_once_it_is_revoked_nothing_is_looked_for_again(deployment: Deployment, browser: Browser) -> None:
+    with storage_fails(FAULTS["unavailable"], "DeleteItem"):
+        deployment.tokens(deployment.add_app(), browser)
+        change(browser)
+    assert can_sign_in(NEW_PASSWORD)
+    with count_requests() as requests:
+        assert can_sign_in(NEW_PASSWORD)
+    assert "BatchGetItem" not in requests
+
+
 # Signing out everywhere
 
 

@@ -164,7 +164,7 @@ def _load(endpoint: str, plan: Mapping[str, Any], warm_up: int, seconds: int) ->
         "seconds": seconds,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "bench.subjects.crowd"],
+        [sys.executable, "-m", "bench.subjects.closed_loop"],
         cwd=ROOT,
         input=json.dumps(told).encode(),
         stdout=subprocess.PIPE,

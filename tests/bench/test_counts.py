@@ -1,6 +1,6 @@
 """The counts that benchmarks claim, in the time that a test has: nothing in them depends on the machine."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -9,7 +9,10 @@ from bench.capacity import Access
 from bench.report import Section
 from bench.sections import cost, round_trips, scale
 from bench.stage import stage
+from chalicelib.models.grant import Grant
 from chalicelib.oauth import clients
+
+GOING_THROUGH = (crowd.Rows.keys, crowd.Rows.values, crowd.Rows.items, lambda rows: rows.get("1"))
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +44,27 @@ def test_nothing_costs_more_where_more_is_stored() -> None:
             assert (large[name].read, large[name].write) == (consumption.read, consumption.write), name
 
 
-def test_the_crowd_cannot_be_scanned() -> None:
+def test_the_crowd_cannot_be_scanned_or_queried() -> None:
     with stage() as made:
         crowd.fill(made, 10)
         with pytest.raises(NotImplementedError):
-            made.meter.onlooker.scan(TableName="oauth-test-grants")
+            made.meter.onlooker.scan(TableName=Grant.Meta.table_name)
+        with pytest.raises(NotImplementedError):
+            made.meter.onlooker.query(
+                TableName=Grant.Meta.table_name,
+                IndexName="by-client",
+                KeyConditionExpression="client_shard = :shard",
+                ExpressionAttributeValues={":shard": {"S": "client0000000000#1"}},
+            )
+
+
+@pytest.mark.parametrize("going_through", [iter, list, len, *GOING_THROUGH])
+def test_nothing_goes_through_a_few_rows_of_the_crowd_as_if_they_were_all(
+    going_through: Callable[[crowd.Rows], object],
+) -> None:
+    rows = crowd.Rows({"1": b"[{}]"}, None)
+    with pytest.raises(NotImplementedError):
+        going_through(rows)
 
 
 def test_the_popular_client_is_not_read_at_each_request() -> None:

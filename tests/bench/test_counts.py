@@ -1,16 +1,21 @@
 """The counts that benchmarks claim, in the time that a test has: nothing in them depends on the machine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
 from bench import crowd, heat
 from bench.capacity import Access
-from bench.report import Section
+from bench.report import Section, table
 from bench.sections import cost, round_trips, scale
 from bench.stage import stage
 from chalicelib.models.grant import Grant
 from chalicelib.oauth import clients
+
+Accesses = Mapping[str, Sequence[Access]]
+
+ROOT = Path(__file__).parents[2]
 
 GOING_THROUGH = (crowd.Rows.keys, crowd.Rows.values, crowd.Rows.items, lambda rows: rows.get("1"))
 
@@ -67,8 +72,48 @@ def test_nothing_goes_through_a_few_rows_of_the_crowd_as_if_they_were_all(
         going_through(rows)
 
 
-def test_the_popular_client_is_not_read_at_each_request() -> None:
-    accesses: dict[str, list[Access]] = {name: [] for name in heat.MIX}
+@pytest.fixture(scope="module")
+def accesses() -> Accesses:
+    small = scale.over(100)
+    return {name: small[name].accesses for name in heat.MIX}
+
+
+def test_the_popular_client_is_read_once_by_each_function(accesses: Accesses) -> None:
     busy = heat.simulate(accesses, 1000)
-    assert busy.hottest["clients", False] < 10
+    assert busy.hottest["clients", False] == busy.functions
     assert heat.simulate(accesses, 1000) == busy
+
+
+def test_one_token_makes_its_grant_hot_unless_decisions_are_kept(accesses: Accesses) -> None:
+    calls = 1000 * heat.POPULAR * heat.MIX[heat.CHECK] / 100
+    each, one, kept = (
+        heat.simulate(accesses, 1000, how).hottest["grants", False]
+        for how in (heat.A_TOKEN_EACH, heat.ONE_TOKEN, heat.Calls(one_token=True, kept=60))
+    )
+    assert each == 1
+    assert one == pytest.approx(calls, rel=0.1)
+    assert 1 <= kept <= 1.5 * calls * heat.DURATION
+
+
+def test_a_decision_is_made_anew_when_the_last_one_is_over(accesses: Accesses) -> None:
+    checks = {name: found if name == heat.CHECK else [] for name, found in accesses.items()}
+    kept = heat.simulate(checks, 20, heat.Calls(one_token=True, kept=2)).total["grants", False]
+    each = heat.simulate(checks, 20).total["grants", False]
+    others = each * (1 - heat.POPULAR)
+    assert kept == pytest.approx(others + 1 / 2, abs=1)
+
+
+def test_the_first_limits_are_those_that_the_docs_name(accesses: Accesses) -> None:
+    heats = [heat.simulate(accesses, rate) for rate in scale.RATES]
+    rows = table(("",), scale.limits(heats)).splitlines()[2:]
+    assert "\n".join(rows) in (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def test_what_the_docs_say_of_pages_is_what_they_take() -> None:
+    connections, application = scale.listing(1000)
+    docs = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    requests, pages = connections.requests.total(), application.requests.total()
+    assert f"1,000 of them take {requests} requests" in docs
+    assert f"({pages} requests and {application.read:g} RRU for 1,000 grants" in docs
+    architecture = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert f"{pages} requests for the page of any application" in architecture

@@ -10,7 +10,7 @@ Units: .../read-write-operations.html; indexes: .../GSI.html, "Provisioned throu
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -106,7 +106,7 @@ class Access:
     """One row, or the rows of one query, that a request read or wrote."""
 
     where: str
-    """The table, or the index."""
+    """The table (`grants`), or the index."""
     partition: str
     """The partition's key."""
     writes: bool
@@ -141,12 +141,13 @@ class Meter:
     Args:
         client: whose requests count.
         onlooker: another client, which looks at rows before and after a write.
-        tables: the names of all tables.
+        tables: all tables: under the name that they have, what they are called in the report.
     """
 
-    def __init__(self, client: Any, onlooker: Any, tables: Iterable[str]) -> None:
+    def __init__(self, client: Any, onlooker: Any, tables: Mapping[str, str]) -> None:
         self._events = client.meta.events
         self.onlooker = onlooker
+        self._called = dict(tables)
         self._tables = {name: _Table.of(onlooker.describe_table(TableName=name)["Table"]) for name in tables}
         self.consumption = Consumption()
 
@@ -226,7 +227,8 @@ class Meter:
         self._add(index.name if index else params["TableName"], value, False, units, size)
 
     def _add(self, where: str, partition: str, writes: bool, units: float, size: int) -> None:
-        self.consumption.accesses.append(Access(where, partition, writes, units, size))
+        called = self._called.get(where, where)
+        self.consumption.accesses.append(Access(called, partition, writes, units, size))
 
     def _look(self, name: str, key: Item) -> Item | None:
         found: Item | None = self.onlooker.get_item(TableName=name, Key=key, ConsistentRead=True).get("Item")

@@ -46,13 +46,31 @@ class Rows(dict[Any, Any]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Rows":
         copied = Rows(self.stored, self._range_key)
-        for key, value in self.items():
-            dict.__setitem__(copied, key, copy.deepcopy(value, memo))
+        for key, value in super().items():
+            copied[key] = copy.deepcopy(value, memo)
         return copied
 
-    def values(self) -> NoReturn:
-        """Refuse to go through all rows."""
+    def __iter__(self) -> NoReturn:
         raise NotImplementedError("An operation on one grant scans or queries.")
+
+    def keys(self) -> NoReturn:
+        """Refuse to go through all rows: those that were not asked for yet would be left out."""
+        iter(self)
+
+    def values(self) -> NoReturn:
+        """Refuse it."""
+        iter(self)
+
+    def items(self) -> NoReturn:
+        """Refuse it."""
+        iter(self)
+
+    def get(self, *_: Any) -> NoReturn:
+        """Refuse it: it would not find what was not asked for yet (`__missing__`)."""
+        raise NotImplementedError
+
+    def __len__(self) -> NoReturn:
+        raise NotImplementedError
 
 
 def _item(key: DynamoType, attributes: dict[str, Any], range_key: str | None) -> Item:

@@ -27,8 +27,6 @@ class Operation:
     """Which rows."""
     budget: int | None = None
     """Requests to DynamoDB on a warm function, at most (docs/architecture.md)."""
-    grant: bool = False
-    """Whether it works on a grant: its cost must not grow with their number."""
 
 
 def expect(status: int, send: Callable[[], Answer]) -> Run:
@@ -176,13 +174,7 @@ def _remembered(stage: Stage) -> Run:
 
 TOKEN = (
     Operation(
-        "client credentials",
-        _client_credentials,
-        0,
-        2,
-        "the grant, and its entry in the index by client",
-        1,
-        True,
+        "client credentials", _client_credentials, 0, 2, "the grant, and its entry in the index by client", 1
     ),
     Operation(
         "client credentials, `private_key_jwt`",
@@ -192,8 +184,8 @@ TOKEN = (
         "the same, and the `jti`, which counts once",
         2,
     ),
-    Operation("code exchange", _code_exchange, 1, 1, "the grant, read and written", 2, True),
-    Operation("refresh", _refresh, 1, 1, "the grant, read and written", 2, True),
+    Operation("code exchange", _code_exchange, 1, 1, "the grant, read and written", 2),
+    Operation("refresh", _refresh, 1, 1, "the grant, read and written", 2),
     Operation(
         "refresh, first of a day",
         _refresh_on_another_day,
@@ -201,7 +193,6 @@ TOKEN = (
         3,
         "the grant, read and written; its entry in the index moves to the day",
         2,
-        True,
     ),
     Operation(
         "refresh, the eleventh",
@@ -210,13 +201,12 @@ TOKEN = (
         2,
         "the grant, read and written: ten valid access tokens make it larger than 1 KB",
         2,
-        True,
     ),
-    Operation("refresh, retried", _retried_refresh, 1, 0, "the grant, read", 1, True),
+    Operation("refresh, retried", _retried_refresh, 1, 0, "the grant, read", 1),
     Operation(
         "device: start", _device_start, 0, 4, "the grant and the user code, or neither: a transaction", 1
     ),
-    Operation("device: poll, undecided", _pending_poll, 1, 1, "the grant, read and written", 2, True),
+    Operation("device: poll, undecided", _pending_poll, 1, 1, "the grant, read and written", 2),
     Operation(
         "device: poll, allowed",
         _granted_poll,
@@ -224,14 +214,13 @@ TOKEN = (
         1,
         "the grant, read and written; it came into the index when it was allowed",
         2,
-        True,
     ),
 )
 
 CHECKS = (
-    Operation("introspection", _introspection, 1, 0, "the grant, read", 1, True),
+    Operation("introspection", _introspection, 1, 0, "the grant, read", 1),
     Operation(
-        "revocation: access token", _revocation("access_token"), 1, 1, "the grant, read and written", 2, True
+        "revocation: access token", _revocation("access_token"), 1, 1, "the grant, read and written", 2
     ),
     Operation(
         "revocation: refresh token",
@@ -240,11 +229,10 @@ CHECKS = (
         2,
         "the grant, read and written, and its entry in the index",
         2,
-        True,
     ),
-    Operation("authorizer: valid token", _authorizer, 1, 0, "the grant, read", 1, True),
-    Operation("authorizer: expired token", _expired, 1, 0, "the grant, read", 1, True),
-    Operation("authorizer: revoked token", _revoked, 1, 0, "the grant, read", 1, True),
+    Operation("authorizer: valid token", _authorizer, 1, 0, "the grant, read", 1),
+    Operation("authorizer: expired token", _expired, 1, 0, "the grant, read", 1),
+    Operation("authorizer: revoked token", _revoked, 1, 0, "the grant, read", 1),
     Operation("authorizer: garbage", lambda _: _refused("garbage"), 0, 0, "none", 0),
 )
 
@@ -283,7 +271,6 @@ PAGES = (
         "the same; then, in a transaction, account and consent still hold, and grant, index entry and "
         "pointer are written",
         3,
-        True,
     ),
 )
 

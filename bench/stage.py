@@ -87,7 +87,7 @@ class Stage:
         self.now = clock.now()
         self.log = io.StringIO()
         self.deployment = Deployment()
-        names = [model.Meta.table_name for model in tables.TABLES.values()]
+        names = {model.Meta.table_name: name for name, model in tables.TABLES.items()}
         self.meter = Meter(dynamodb.client, boto3.client("dynamodb"), names)
 
     def populate(self) -> None:

@@ -32,7 +32,7 @@ BUSY = 0.9
 NO_THROTTLE = {"*": {"rate": 10000, "burst": 5000}}
 
 GATEWAY, WORKERS, CALLERS = "MiniStack itself", "its workers", "the clients"
-PROGRAMS = {GATEWAY: "-m ministack", WORKERS: "_worker.py", CALLERS: "bench.subjects.crowd"}
+PROGRAMS = {GATEWAY: "-m ministack", WORKERS: "_worker.py", CALLERS: "bench.subjects.closed_loop"}
 """What of a command line tells the programs apart."""
 
 EMPTY = """
@@ -207,7 +207,7 @@ def _load(
     watch = Watch(PROGRAMS)
     with watch.watching():
         done = subprocess.run(
-            [sys.executable, "-m", "bench.subjects.crowd"],
+            [sys.executable, "-m", "bench.subjects.closed_loop"],
             cwd=ROOT,
             input=json.dumps(told).encode(),
             stdout=subprocess.PIPE,

@@ -1,12 +1,17 @@
 """Whether what an operation costs grows with what is stored, and what gets hot first as more is asked."""
 
 import math
+from collections.abc import Mapping, Sequence
+from unittest import mock
 
 from bench import crowd, heat, operations
-from bench.capacity import Consumption
-from bench.heat import DURATION, READS, WRITES, Heat
+from bench.capacity import Access, Consumption
+from bench.heat import DURATION, MIX, READS, WRITES, Calls, Heat, Place
 from bench.report import Claim, Section, table
 from bench.stage import Stage, stage
+from chalicelib import deadline
+from chalicelib.settings import settings
+from management.infrastructure import throttling
 from tests.harness import authorize
 
 SIZES = (1_000, 100_000, 1_000_000)
@@ -15,16 +20,27 @@ RATES = (1, 100, 10_000)
 OF_ONE, QUICK_OF_ONE = 10_000, 300
 """Grants that one user has given to one application."""
 LISTED = (1, 100, 1_000)
+"""No more: moto takes milliseconds for each row, 40 s for 10,000."""
 QUICK_LISTED = (1, 100)
 
 API_GATEWAY = 10_000
 """Requests a second: the quota of an account in a region, unless raised."""
 CONCURRENCY = 1_000
 """Functions at once, likewise."""
-NEW_TABLE = 4_000
-"""WRU a second that a table or index takes from its first day; then twice its peak so far."""
-TABLE = 40_000
-"""WRU a second: the quota of a table."""
+INVOCATIONS = 10 * CONCURRENCY
+"""Requests a second to all functions, however short, likewise.
+
+AWS: "Understanding concurrency and requests per second"
+(docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html). It grows with the concurrency alone.
+"""
+NEW_READS, NEW_WRITES = 12_000, 4_000
+"""RRU and WRU a second that a table or index takes from its first day; then twice its peak so far."""
+QUOTA = 40_000
+"""RRU, and WRU, a second: the quota of each table and index, unless raised."""
+SHOWN = 200_000
+"""Limits that are reached at a higher rate are not shown."""
+
+TOKEN_REQUESTS = ("client credentials", "refresh", "code exchange")
 
 
 def measure(quick: bool, _: dict[str, Section]) -> Section:
@@ -35,38 +51,67 @@ def measure(quick: bool, _: dict[str, Section]) -> Section:
     found[f"{of_one:,} of one user and application"] = over_one(of_one)
     pages = {number: listing(number) for number in listed}
     smallest = found[f"{sizes[0]:,} grants"]
-    accesses = {name: smallest[name].accesses for name in heat.MIX}
-    heats = [heat.simulate(accesses, rate) for rate in RATES]
-    text = [_HOW, _by_size(found), _LISTS, _by_listed(pages), _HEAT, _hottest(heats), _FIRST, _limits(heats)]
+    accesses = {name: smallest[name].accesses for name in MIX}
+    heats = {calls: _heats(accesses, calls) for calls in _CALLS}
+    each = heats[heat.A_TOKEN_EACH]
+    text = [
+        _HOW,
+        _by_size(found),
+        _LISTS,
+        _by_listed(pages),
+        _HEAT,
+        _hottest(heats),
+        _HOT,
+        _FIRST,
+        _limits(each),
+    ]
+    grows = Claim(
+        f"growth of any operation's requests or units from {sizes[0]:,} to {sizes[-1]:,} grants, "
+        f"or to {of_one:,} of one user and application",
+        _growth(found),
+        1,
+        "times",
+    )
+    # That one token is too much without the cache is known, and no reason for --quick to fail.
+    claimed = [calls for calls in heats if not (quick and calls == heat.ONE_TOKEN)]
     return Section(
         title="Scale",
         text="\n\n".join(part.strip() for part in text),
-        claims=[
-            Claim(
-                f"growth of any operation's requests or units from {sizes[0]:,} to {sizes[-1]:,} grants, "
-                f"or to {of_one:,} of one user and application",
-                _growth(found),
-                1,
-                "times",
-            ),
-            Claim(
-                "of what a partition takes, the hottest key at 10,000 requests a second",
-                heats[-1].share,
-                1,
-                "times",
-            ),
-        ],
-        data={
-            str(one.rate): {
-                "functions": one.functions,
-                "hottest": {
-                    f"{where} {'WRU' if writes else 'RRU'}": units
-                    for (where, writes), units in one.hottest.items()
-                },
-            }
-            for one in heats
-        },
+        claims=[grows, *(_claim(calls, heats[calls][-1]) for calls in claimed)],
+        data={_CALLS[calls]: [_data(one) for one in ones] for calls, ones in heats.items()},
     )
+
+
+_CALLS = {
+    heat.A_TOKEN_EACH: "a token for each call",
+    heat.ONE_TOKEN_KEPT: "the popular application calls with one token, "
+    f"decisions kept for {settings.authorizer_cache_lifetime} s",
+    heat.ONE_TOKEN: "the popular application calls with one token, decisions not kept",
+}
+
+
+def _heats(accesses: Mapping[str, Sequence[Access]], calls: Calls) -> list[Heat]:
+    return [heat.simulate(accesses, rate, calls) for rate in RATES]
+
+
+def _claim(calls: Calls, busiest: Heat) -> Claim:
+    return Claim(
+        f"hottest key's share of a partition at {busiest.rate:,} requests a second: {_CALLS[calls]}",
+        busiest.share,
+        1,
+        "",
+        f"each call reads the token's grant, and a partition takes {READS:,} reads a second; remedy: "
+        "OAUTH_AUTHORIZER_CACHE_LIFETIME above 0, which is the default, or several tokens",
+    )
+
+
+def _data(one: Heat) -> dict[str, object]:
+    hottest = {f"{where} {_unit(writes)}": units for (where, writes), units in one.hottest.items()}
+    return {"rate": one.rate, "functions": one.functions, "hottest": hottest}
+
+
+def _unit(writes: bool) -> str:
+    return "WRU" if writes else "RRU"
 
 
 def over(grants: int) -> dict[str, Consumption]:
@@ -97,7 +142,8 @@ def _consumed(made: Stage, token: str) -> dict[str, Consumption]:
 
 def listing(number: int) -> tuple[Consumption, Consumption]:
     """Return what the pages take that list a user's, and count a client's, so many grants."""
-    with stage() as made:
+    # Requests are counted here, and moto is slow: a page may take longer than a client would wait.
+    with stage() as made, mock.patch.object(deadline, "REQUEST", math.inf):
         crowd.add(made, number)
         with made.meter as connections:
             _shown(made, "/connections")
@@ -138,27 +184,45 @@ Every operation, measured as under "Round trips" on a warm function, over tables
 grants, each with its token, a client for every hundred, and a user for every ten. The rows lie in moto,
 as text until they are asked for (`bench/crowd.py`), and are found by their key alone: an operation that
 scanned or queried would fail. In the last column the one user of all these operations has that many grants
-to the one application. Each cell is requests, RRU, WRU.
+to the one application. Requests / RRU / WRU:
 """
 
 _LISTS = """
 Some pages list, and cost by what they list: a user's connections, and how many people use an
 application, which counts the first 500 grants of each of sixteen shards. Nothing waits for them but who
-looks at the page.
+looks at the page. Requests / RRU / WRU:
 """
 
-_MIX = ", ".join(f"{share} {name}" for name, share in heat.MIX.items())
+_MIX = ", ".join(f"{share} {name}" for name, share in MIX.items())
 
 _HEAT = f"""
-One application has {heat.POPULAR:.0%} of the traffic. Of 100 requests that reach a function there are so
-many of each kind: {_MIX}. DynamoDB splits partitions as they get hot, but one key stays in one partition,
-which takes {READS:,} RRU and {WRITES:,} WRU a second. So what counts is the hottest key. Ten seconds of
-traffic, simulated (`bench/heat.py`); each warm function knows a client for 5 seconds. Each cell is the
-hottest key's units a second.
+Which key gets hot. One application has {heat.POPULAR:.0%} of the traffic. Of 100 requests there are so many
+of each kind: {_MIX}. DynamoDB splits partitions as they get hot, and may leave a hot key a partition of its
+own; but one key stays in one partition, which takes {READS:,} RRU and {WRITES:,} WRU a second. So what counts
+is the hottest key. Ten seconds of traffic are simulated (`bench/heat.py`), in which all functions start at
+once; each knows a client for {settings.client_cache_lifetime} seconds. Units of the hottest key, in its
+busiest second:
+"""
+
+_HOT = f"""
+A dash: it is as hot as one person or one device makes it, however many others there are. For grants that
+holds as long as many tokens share the calls. A machine that uses one token for all of its calls has one
+grant, which is read for each decision: so with one token there are {READS:,} decisions a second at most, and
+then calls fail. With API Gateway's cache there is one decision whenever the last one is over, and one for
+each call that comes in while it is made ({DURATION * 1000:g} ms; that calls do not wait for one another's is
+assumed). Otherwise several tokens help, each with a grant of its own.
+
+Not simulated: people who sign in from one address, whose wrong passwords one row counts ({READS:,} sign-ins a
+second from there); introspection, which reads the grant each time, and which no gateway remembers; who
+attacks.
 """
 
 _FIRST = f"""
-What limits first. A request is taken to hold a function for {DURATION * 1000:g} ms.
+What limits first, where each call has a token of its own: API Gateway's cache does not help then, so that
+each request reaches a function, which it is taken to hold for {DURATION * 1000:g} ms. Lambda counts requests
+to all functions of the account in a region: those to the authorizer, and those to a function behind it as
+well, which are not among these. "First day": what a new table takes. Limits that are reached beyond
+{SHOWN:,} requests a second are left out.
 """
 
 
@@ -177,50 +241,85 @@ def _by_listed(pages: dict[int, tuple[Consumption, Consumption]]) -> str:
 
 
 def _cell(consumption: Consumption) -> str:
-    return f"{consumption.requests.total()}, {consumption.read:g}, {consumption.write:g}"
+    return f"{consumption.requests.total()} / {consumption.read:,g} / {consumption.write:,g}"
 
 
-_KEYS = {
+_GROW = {
     "clients": "the popular client's row",
     "by-client": "one of its sixteen shards in the index",
+    "audit": "the hour in the audit trail",
+}
+"""Keys that get hotter as more is asked."""
+_STAY = {
     "grants": "one grant",
     "users": "one user",
-    "sessions": "one session",
+    "sessions": "one session, or count of wrong passwords",
 }
+"""Keys that are as hot as what one person or device does."""
 
 
-def _hottest(heats: list[Heat]) -> str:
-    rows = []
-    for where, key in _KEYS.items():
-        for writes in (False, True):
-            units = [one.hottest.get((where, writes), 0.0) for one in heats]
-            if not any(units):
-                continue
-            limit = WRITES if writes else READS
-            # The key of a grant, a user or a session is as hot as what one of them does.
-            reached = (
-                f"{heats[-1].rate * limit / units[-1]:,.0f}" if where in ("clients", "by-client") else "never"
-            )
-            rows.append(
-                (key, "WRU" if writes else "RRU", *(f"{unit:.2g}" for unit in units), f"{limit:,}", reached)
-            )
-    head = ("key", "unit", *(f"{one.rate:,} a second" for one in heats), "a partition takes", "reached at")
-    return table(head, rows)
+def _hottest(heats: Mapping[Calls, list[Heat]]) -> str:
+    each = heats[heat.A_TOKEN_EACH]
+    rows = [
+        _key(key, (where, writes), each, grows=where in _GROW)
+        for where, key in (_GROW | _STAY).items()
+        for writes in (False, True)
+        if (where, writes) in each[-1].hottest
+    ]
+    rows += [
+        _key(f"one grant: {_CALLS[calls]}", ("grants", False), heats[calls], grows=True)
+        for calls in (heat.ONE_TOKEN, heat.ONE_TOKEN_KEPT)
+    ]
+    return table(("key", "unit", *_AT, "a partition takes", "reached at"), rows)
+
+
+_AT = tuple(f"at {rate:,} a second" for rate in RATES)
+
+
+def _key(name: str, place: Place, heats: list[Heat], *, grows: bool) -> tuple[object, ...]:
+    units = [one.hottest.get(place, 0.0) for one in heats]
+    reached = heats[-1].rate * heat.takes(place) / units[-1]
+    limit = f"{heat.takes(place):,}"
+    return (name, _unit(place[1]), *map(_about, units), limit, _about(reached) if grows else "-")
 
 
 def _limits(heats: list[Heat]) -> str:
-    rows = [
-        _limit("API Gateway: requests a second", heats, [one.rate for one in heats], API_GATEWAY),
-        _limit("Lambda: functions at once", heats, [one.functions for one in heats], CONCURRENCY),
+    return table(("limit", *_AT, "quota", "reached at"), limits(heats))
+
+
+def limits(heats: list[Heat]) -> list[tuple[object, ...]]:
+    """Return what limits first, as rows of the table, from the lowest rate of requests on."""
+    each = [float(one.rate) for one in heats]
+    found = [
+        _throttle("the token endpoint", "POST /oauth2/access_token", TOKEN_REQUESTS, each),
+        _throttle("signing in", "POST /sign-in", ("sign-in",), each),
+        ("API Gateway: requests a second of the account", each, API_GATEWAY),
+        ("Lambda: requests a second to all functions", each, INVOCATIONS),
+        ("Lambda: functions at once", [rate * DURATION for rate in each], CONCURRENCY),
     ]
-    for where in ("grants", "by-client"):
-        name = f"DynamoDB: WRU a second of {'the table' if where == 'grants' else 'the index'} `{where}`"
-        used = [one.total.get((where, True), 0.0) for one in heats]
-        rows.append(_limit(f"{name}, on its first day", heats, used, NEW_TABLE))
-        rows.append(_limit(f"{name}, its quota", heats, used, TABLE))
-    return table(("limit", *(f"at {one.rate:,} a second" for one in heats), "there are", "reached at"), rows)
+    for where, writes in heats[-1].total:
+        used = [one.total.get((where, writes), 0.0) for one in heats]
+        name = f"DynamoDB: {_unit(writes)} a second of `{where}`"
+        found.append((f"{name}, first day", used, NEW_WRITES if writes else NEW_READS))
+        found.append((name, used, QUOTA))
+    reached = sorted((each[-1] * limit / used[-1], name, used, limit) for name, used, limit in found)
+    return [
+        (name, *map(_about, used), f"{limit:,}", _about(rate))
+        for rate, name, used, limit in reached
+        if rate <= SHOWN
+    ]
 
 
-def _limit(name: str, heats: list[Heat], used: list[float], limit: int) -> tuple[object, ...]:
-    reached = heats[-1].rate * limit / used[-1]
-    return (name, *(f"{math.ceil(use):,}" for use in used), f"{limit:,}", f"{reached:,.0f}")
+def _throttle(
+    name: str, route: str, among: Sequence[str], rates: list[float]
+) -> tuple[str, list[float], int]:
+    share = sum(MIX[operation] for operation in among) / 100
+    limit = int(throttling.DEFAULTS[route]["rate"])
+    return f"API Gateway: the stage's throttle of {name}", [rate * share for rate in rates], limit
+
+
+def _about(number: float) -> str:
+    """Write three significant digits, with thousands apart."""
+    if number < 10:
+        return f"{number:.2g}"
+    return f"{round(number, 2 - math.floor(math.log10(number))):,.0f}"

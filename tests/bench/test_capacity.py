@@ -91,7 +91,7 @@ def test_the_meter_sees_every_row_of_a_batch_a_query_and_a_transaction(deploymen
     client, onlooker = (boto3.client("dynamodb", region_name="us-east-1") for _ in range(2))
     table = "oauth-test-users"
     key = {"user_id": {"S": "1"}, "item": {"S": "a"}}
-    with Meter(client, onlooker, [table]) as consumption:
+    with Meter(client, onlooker, {table: "users"}) as consumption:
         client.put_item(TableName=table, Item=key | {"text": {"S": "x" * 5000}})
         client.batch_get_item(RequestItems={table: {"Keys": [key, key | {"item": {"S": "b"}}]}})
         client.query(
@@ -104,6 +104,7 @@ def test_the_meter_sees_every_row_of_a_batch_a_query_and_a_transaction(deploymen
         )
         check = {"TableName": table, "Key": key, "ConditionExpression": "attribute_exists(user_id)"}
         client.transact_write_items(TransactItems=[{"ConditionCheck": check}])
+    assert {access.where for access in consumption.accesses} == {"users"}
     found = [(access.writes, access.units) for access in consumption.accesses]
     assert found == [(True, 5), (False, 1), (False, 0.5), (False, 2), (True, 10)]
     assert (consumption.read, consumption.write) == (3.5, 15)

@@ -1,15 +1,23 @@
 """The counts that benchmarks claim, in the time that a test has: nothing in them depends on the machine."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
 from bench import crowd, heat
 from bench.capacity import Access
-from bench.report import Section
+from bench.report import Section, table
 from bench.sections import cost, round_trips, scale
 from bench.stage import stage
+from chalicelib.models.grant import Grant
 from chalicelib.oauth import clients
+
+Accesses = Mapping[str, Sequence[Access]]
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+GOING_THROUGH = (crowd.Rows.keys, crowd.Rows.values, crowd.Rows.items, lambda rows: rows.get("1"))
 
 
 @pytest.fixture(autouse=True)
@@ -41,15 +49,70 @@ def test_nothing_costs_more_where_more_is_stored() -> None:
             assert (large[name].read, large[name].write) == (consumption.read, consumption.write), name
 
 
-def test_the_crowd_cannot_be_scanned() -> None:
+def test_the_crowd_cannot_be_scanned_or_queried() -> None:
     with stage() as made:
         crowd.fill(made, 10)
         with pytest.raises(NotImplementedError):
-            made.meter.onlooker.scan(TableName="oauth-test-grants")
+            made.meter.onlooker.scan(TableName=Grant.Meta.table_name)
+        with pytest.raises(NotImplementedError):
+            made.meter.onlooker.query(
+                TableName=Grant.Meta.table_name,
+                IndexName="by-client",
+                KeyConditionExpression="client_shard = :shard",
+                ExpressionAttributeValues={":shard": {"S": "client0000000000#1"}},
+            )
 
 
-def test_the_popular_client_is_not_read_at_each_request() -> None:
-    accesses: dict[str, list[Access]] = {name: [] for name in heat.MIX}
+@pytest.mark.parametrize("going_through", [iter, list, len, *GOING_THROUGH])
+def test_nothing_goes_through_a_few_rows_of_the_crowd_as_if_they_were_all(
+    going_through: Callable[[crowd.Rows], object],
+) -> None:
+    rows = crowd.Rows({"1": b"[{}]"}, None)
+    with pytest.raises(NotImplementedError):
+        going_through(rows)
+
+
+@pytest.fixture(scope="module")
+def accesses() -> Accesses:
+    small = scale.over(100)
+    return {name: small[name].accesses for name in heat.MIX}
+
+
+def test_the_popular_client_is_read_once_by_each_function(accesses: Accesses) -> None:
     busy = heat.simulate(accesses, 1000)
-    assert busy.hottest["clients", False] < 10
+    assert busy.hottest["clients", False] == busy.functions
     assert heat.simulate(accesses, 1000) == busy
+
+
+def test_one_token_makes_its_grant_hot_unless_decisions_are_kept(accesses: Accesses) -> None:
+    calls = 1000 * heat.POPULAR * heat.MIX[heat.CHECK] / 100
+    each, one, kept = (
+        heat.simulate(accesses, 1000, how).hottest["grants", False]
+        for how in (heat.A_TOKEN_EACH, heat.ONE_TOKEN, heat.Calls(one_token=True, kept=60))
+    )
+    assert each == 1
+    assert one == pytest.approx(calls, rel=0.1)
+    assert 1 <= kept <= 1.5 * calls * heat.DURATION
+
+
+def test_a_decision_is_made_anew_when_the_last_one_is_over(
+    accesses: Accesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heat, "POPULAR", 1.0)
+    checks = {name: found if name == heat.CHECK else [] for name, found in accesses.items()}
+    kept = heat.simulate(checks, 20, heat.Calls(one_token=True, kept=2), seconds=10)
+    assert kept.total["grants", False] * 10 == pytest.approx(5)
+
+
+def test_the_first_limits_are_those_that_the_docs_name(accesses: Accesses) -> None:
+    heats = [heat.simulate(accesses, rate) for rate in scale.RATES]
+    rows = table(("",), scale.limits(heats)).splitlines()[2:]
+    assert "\n".join(rows) in (DOCS / "operations.md").read_text()
+
+
+def test_the_docs_say_what_the_page_of_an_application_takes() -> None:
+    _, application = scale.listing(1)
+    requests = application.requests.total()
+    operations, architecture = ((DOCS / f"{name}.md").read_text() for name in ("operations", "architecture"))
+    assert f"an application's page ({requests} requests" in operations
+    assert f"{requests} requests for the page of any application" in architecture

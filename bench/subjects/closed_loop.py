@@ -1,6 +1,6 @@
 """A closed loop of clients: each sends its next request when it has the answer to the last.
 
-    python -m bench.subjects.crowd < plan.json
+    python -m bench.subjects.closed_loop < plan.json
 
 The plan says who is called, by how many and for how long. It prints, for each kind of request, the
 milliseconds that each took, and what went wrong. `plan["clients"]` threads share one process: what

@@ -35,7 +35,8 @@ def tell_of_the_request(request: Request, get_response: Callable[[Request], Resp
             status=status,
             duration_ms=round((time.perf_counter() - began) * 1000, 1),
             dynamodb_requests=invocation.dynamodb_requests,
-            gateway_request_id=gateway_request_id,
+            # By it somebody asks who was refused. What went well is in the gateway's own log.
+            gateway_request_id=gateway_request_id if status >= 400 else None,
         )
         logs.end()
 

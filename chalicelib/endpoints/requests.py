@@ -31,7 +31,7 @@ def tell_of_the_request(request: Request, get_response: Callable[[Request], Resp
         tell(
             REQUEST,
             endpoint=f"{request.method} {request.context.get('resourcePath')}",
-            group=_group(str(request.context.get("resourcePath"))),
+            group=group(str(request.context.get("resourcePath"))),
             status=status,
             duration_ms=round((time.perf_counter() - began) * 1000, 1),
             dynamodb_requests=invocation.dynamodb_requests,
@@ -41,6 +41,6 @@ def tell_of_the_request(request: Request, get_response: Callable[[Request], Resp
         logs.end()
 
 
-def _group(path: str) -> str:
+def group(path: str) -> str:
     """Return what the latency of a route counts for: a metric for each route would cost by the month."""
     return path if path.startswith("/oauth2/") else "other"

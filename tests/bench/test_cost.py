@@ -60,9 +60,9 @@ def test_what_does_not_pass_the_gateway_is_not_charged_by_it() -> None:
         (60, 10, 1 / 6),
         (300, 1, 1 / 300),
         (60, 600, 1),
+        # A call at 0, which is decided; at 40, which is not; at 80, which is.
         (60, 40, 1 / 2),
         (60, 60, 1),
-        (60, 59, 1 / 2),
     ],
 )
 def test_the_gateway_remembers_decisions(cache: int, interval: int, share: float) -> None:

@@ -100,7 +100,7 @@ def measure(quick: bool, found: dict[str, Section]) -> Section:
     machine = sum(bill.values())
     alarms, dashboards = _watched(StageSettings.of("prod"))
     free, full = (cost.at_rest(alarms, dashboards, allowances=which) for which in (True, False))
-    metrics = sum(metric_values().values())
+    metrics = sum(map(len, metric_values().values()))
     month_more = _month_more(counted["refresh"]["largest row"])
     text = [
         _HOW.format(memory=memory, authorizer_memory=authorizer_memory),
@@ -176,18 +176,18 @@ def measure(quick: bool, found: dict[str, Section]) -> Section:
     )
 
 
-def metric_values() -> dict[Metric, int]:
-    """Return how many values the dimension of each metric can have, and so how many metrics it makes."""
+def metric_values() -> dict[Metric, set[str]]:
+    """Return which values the dimension of each metric can have: each makes a metric that is paid for."""
     values = {
         "Endpoint": {group(path) for path in app.routes},
         "Error": _errors(OAuthError),
         "GrantType": set(GRANT_TYPES),
-        "Decision": {event.name for event in EVENTS.values() if event.metrics == DECISION},
+        "Decision": {event.name.rpartition(".")[2] for event in EVENTS.values() if event.metrics == DECISION},
         "Event": {event.name for event in EVENTS.values() if event.metrics == SECURITY},
         "": {""},
     }
     metrics = {metric for event in EVENTS.values() for metric in event.metrics}
-    return {metric: len(values[metric.dimension]) for metric in metrics}
+    return {metric: values[metric.dimension] for metric in metrics}
 
 
 def _errors(kind: type[OAuthError]) -> set[str]:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,7 +19,6 @@ from bench.storage import DAY, LATE
 from chalicelib.oauth import clients
 
 ROOT = Path(__file__).parents[2]
-KEPT = ("client credentials", "code exchange", "refresh")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
@@ -92,16 +91,25 @@ def documented() -> dict[str, list[float]]:
 
 def test_what_a_token_leaves_behind_is_paid_for_until_it_is_deleted(counted: Section) -> None:
     months = {days: (days + LATE / DAY) * DAY / MONTH for days in (30, 90)}
-    data: dict[str, Any] = counted.data
-    rows, size = (
-        {name: data[name][what] for name in data if name in KEPT} for what in ("rows", "largest row")
+    own, exchange, refresh = (
+        cast(Any, counted.data[name]) for name in ("client credentials", "code exchange", "refresh")
     )
-    overhead = STORAGE_OVERHEAD
-    assert rows["client credentials"] / months[30] == pytest.approx(size["client credentials"] + overhead)
+    assert own["rows"] / months[30] == pytest.approx(own["largest row"] + STORAGE_OVERHEAD, rel=0.02)
     # Where there is a refresh token, all of the grant stays for as long as that.
-    assert rows["code exchange"] / months[90] == pytest.approx(size["code exchange"] + overhead, rel=0.02)
+    assert exchange["rows"] / months[90] == pytest.approx(
+        exchange["largest row"] + STORAGE_OVERHEAD, rel=0.02
+    )
     # What was there already is not paid for again.
-    assert rows["refresh"] / months[90] < size["refresh"] / 2
+    assert refresh["rows"] / months[90] < refresh["largest row"] / 2
+
+
+def test_no_metric_is_filled_that_was_not_counted_beforehand(counted: Section) -> None:
+    possible = {
+        " ".join(filter(None, (metric.name, value)))
+        for metric, values in cost.metric_values().items()
+        for value in values
+    }
+    assert set(cast(list[str], counted.data["metrics"])) < possible
 
 
 def test_nothing_costs_more_where_more_is_stored() -> None:

@@ -386,7 +386,8 @@ def _others(machine: float) -> str:
         f"({_money(cost.dollars('Cognito, machine-to-machine token'))} USD for a thousand), Cognito asks "
         f"{_money(theirs)} USD for a million machine-to-machine tokens, {theirs / machine:,.0f} times as "
         f"much. From some number on it asks less for each; the tiers could not be found, so what a million "
-        f"really cost may be less than that. It asks {_money(client)} USD a month for each client besides. "
+        f"really cost may be less than that. It asks {_money(client)} USD a month for each client besides "
+        '(a later edition of AWS\'s user guide, "Monitoring and managing costs", names tokens alone). '
         f"What is always on costs, used or not, {_money(month)} USD a month: {listed}. As much as "
         f"{month / machine:,.1f} million client credentials tokens here."
     )

@@ -92,7 +92,7 @@ def documented() -> dict[str, list[float]]:
 def test_what_a_token_leaves_behind_is_paid_for_until_it_is_deleted(counted: Section) -> None:
     months = {days: (days + LATE / DAY) * DAY / MONTH for days in (30, 90)}
     own, exchange, refresh = (
-        cast(Any, counted.data[name]) for name in ("client credentials", "code exchange", "refresh")
+        cast("Any", counted.data[name]) for name in ("client credentials", "code exchange", "refresh")
     )
     assert own["rows"] / months[30] == pytest.approx(own["largest row"] + STORAGE_OVERHEAD, rel=0.02)
     # Where there is a refresh token, all of the grant stays for as long as that.
@@ -109,7 +109,7 @@ def test_no_metric_is_filled_that_was_not_counted_beforehand(counted: Section) -
         for metric, values in cost.metric_values().items()
         for value in values
     }
-    assert set(cast(list[str], counted.data["metrics"])) < possible
+    assert set(cast("list[str]", counted.data["metrics"])) < possible
 
 
 def test_nothing_costs_more_where_more_is_stored() -> None:

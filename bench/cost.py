@@ -3,8 +3,13 @@
 Prices are those of us-east-1 in US dollars, without free allowances unless they are spoken of.
 """
 
+import json
+import math
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from management.infrastructure.gateway import ACCESS_LOG
 
 LOOKED_UP = "2026-11-25"
 """When the prices were looked up, where `Price.read` says: AWS's own lists could not be read."""
@@ -13,6 +18,8 @@ MEMORY = "from memory, not looked up"
 
 HOURS = 730
 """Of a month."""
+MONTH = HOURS * 3600
+"""Seconds."""
 GB = 2**30
 MILLION = 1_000_000
 
@@ -61,7 +68,7 @@ PRICES: Mapping[str, Price] = {
     ),
     "Cognito, machine-to-machine token": Price(
         2.25,
-        "thousand tokens",
+        "thousand tokens, first tier",
         "cognito/pricing",
         "cur.vantage-api.com, CUPM2MTokenRequestsFull, 2025-04",
     ),
@@ -91,12 +98,45 @@ WAIT = 5
 """Milliseconds that a request to DynamoDB takes: assumed."""
 FULL_CPU = 1769
 """Megabytes at which a function has one CPU to itself; less memory is that much less CPU."""
-COLD_SHARE, COLD_MILLISECONDS = 0.001, 1500
-"""One request in a thousand meets a cold start of 1.5 s, which is billed: assumed."""
-LAMBDA_LINES = 280
-"""Bytes that Lambda itself writes to the log at each invocation: START, END and REPORT."""
+ROUNDING = 0.5
+"""Milliseconds by which Lambda rounds up, on average: it bills whole ones."""
+COLD_SHARE = 0.001
+"""One request in a thousand meets a cold start: assumed."""
+COLD_CPU, COLD_BESIDES = 200, 300
+"""Milliseconds of one that are billed: what our code computes, if it was not measured; and for Python
+itself and TLS, assumed."""
 ANSWER = 1024
 """Bytes of a response with its headers: assumed."""
+
+_UUID = str(uuid.UUID(int=0))
+_LAMBDA_WRITES = (
+    f"START RequestId: {_UUID} Version: 12\n",
+    f"END RequestId: {_UUID}\n",
+    f"REPORT RequestId: {_UUID}\tDuration: 12.34 ms\tBilled Duration: 13 ms\tMemory Size: 512 MB"
+    "\tMax Memory Used: 80 MB\t\n",
+)
+LAMBDA_LINES = sum(map(len, _LAMBDA_WRITES))
+"""Bytes that Lambda itself writes to the log at each invocation."""
+
+_NOTED = {
+    "$context.requestTimeEpoch": "1790000000000",
+    "$context.requestId": _UUID,
+    "$context.integration.requestId": _UUID,
+    "$context.identity.sourceIp": "203.0.113.195",
+    "$context.httpMethod": "POST",
+    "$context.resourcePath": "/oauth2/access_token",
+    "$context.status": "200",
+    "$context.error.responseType": "-",
+    "$context.responseLatency": "25",
+    "$context.authorizer.principalId": "-",
+    "$context.authorizer.latency": "-",
+    "$context.integration.status": "200",
+    "$context.integration.integrationStatus": "200",
+}
+"""What API Gateway has to say of a token request."""
+_ACCESS = {name: _NOTED[variable] for name, variable in ACCESS_LOG.items()}
+ACCESS_LINE = len(json.dumps(_ACCESS, separators=(",", ":")))
+"""Bytes that API Gateway writes to the access log at each request."""
 
 
 def dollars(name: str) -> float:
@@ -106,7 +146,7 @@ def dollars(name: str) -> float:
 
 @dataclass(frozen=True)
 class Work:
-    """What one request takes, of a function and of what is around it."""
+    """What an operation takes, of a function and of what is around it."""
 
     cpu: float
     """Milliseconds of a whole CPU."""
@@ -117,36 +157,48 @@ class Work:
     write: float
     """WRU."""
     logged: float
-    """Bytes."""
-    stored: float = 0
-    """Bytes that stay for a month, with what DynamoDB adds to each row."""
-    answered: float = ANSWER
-    """Bytes that go to the internet."""
+    """Bytes that we write."""
+    rows: float = 0
+    """Bytes times months that tables hold because of it, with what DynamoDB adds to each row."""
+    entries: float = 0
+    """The same of indexes."""
+    calls: int = 1
+    """Of the function."""
     through_gateway: bool = True
-    """Whether API Gateway charges for the request."""
+    """Whether these come by our API Gateway, which charges for them, logs them, and sends the answers."""
+    cold: float = COLD_CPU
+    """Milliseconds that our code computes at a cold start."""
 
     def milliseconds(self, memory: int) -> float:
-        """Return how long a function of so many megabytes is busy, on average."""
-        return self.cpu * max(1, FULL_CPU / memory) + self.requests * WAIT + COLD_SHARE * COLD_MILLISECONDS
+        """Return for how long a function of so many megabytes is paid, on average."""
+        waited = self.requests * WAIT
+        besides = self.calls * (COLD_SHARE * (self.cold + COLD_BESIDES) + ROUNDING)
+        return self.cpu * max(1, FULL_CPU / memory) + waited + besides
 
 
 def per_million(work: Work, memory: int, architecture: str = "x86_64") -> dict[str, float]:
-    """Return what a million requests cost, in dollars, by what is paid for.
+    """Return what a million of an operation cost, in dollars, by what is paid for.
 
     Args:
         work: of each.
         memory: of the function, in megabytes.
         architecture: as Lambda calls it.
     """
-    gb_seconds = work.milliseconds(memory) / 1000 * memory / 1024
-    stored = dollars("DynamoDB, storage") + dollars("DynamoDB, point-in-time recovery")
+    gb_seconds = MILLION * work.milliseconds(memory) / 1000 * memory / 1024
+    calls = work.calls * dollars("Lambda, requests")
+    by_gateway = work.calls * work.through_gateway
+    logged = work.logged + work.calls * LAMBDA_LINES + by_gateway * ACCESS_LINE
+    # Point-in-time recovery is charged by the size of tables and local secondary indexes, and not of ours:
+    # docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
+    stored = (work.rows + work.entries) * dollars("DynamoDB, storage")
+    recoverable = work.rows * dollars("DynamoDB, point-in-time recovery")
     return {
-        "API Gateway": dollars("API Gateway, REST") if work.through_gateway else 0.0,
-        "Lambda": dollars("Lambda, requests") + MILLION * gb_seconds * dollars(f"Lambda, {architecture}"),
+        "API Gateway": by_gateway * dollars("API Gateway, REST"),
+        "Lambda": calls + gb_seconds * dollars(f"Lambda, {architecture}"),
         "DynamoDB": work.write * dollars("DynamoDB, WRU") + work.read * dollars("DynamoDB, RRU"),
-        "storage": MILLION * work.stored / GB * stored,
-        "logs": MILLION * (work.logged + LAMBDA_LINES) / GB * dollars("CloudWatch, logs"),
-        "traffic": MILLION * work.answered / GB * dollars("Traffic to the internet"),
+        "storage": MILLION / GB * (stored + recoverable),
+        "logs": MILLION / GB * logged * dollars("CloudWatch, logs"),
+        "traffic": MILLION / GB * by_gateway * ANSWER * dollars("Traffic to the internet"),
     }
 
 
@@ -157,7 +209,20 @@ def decided(cache: int, interval: int) -> float:
         cache: seconds for which API Gateway remembers what it was told of a token.
         interval: seconds between two calls with the same token.
     """
-    return 1.0 if cache < interval else interval / cache
+    return 1 / max(1, math.ceil(cache / interval))
+
+
+def unknown(interval: float, lifetime: float) -> float:
+    """Return at which share of its requests a function has to read a client's row.
+
+    They come at random. Who was read is known for a time, in which `lifetime / interval` more come, and is
+    read again at the first one after it.
+
+    Args:
+        interval: seconds between two requests of a client to one function, on average.
+        lifetime: seconds for which a function knows a client.
+    """
+    return interval / (interval + lifetime)
 
 
 def at_rest(alarms: int, dashboards: int, *, allowances: bool) -> float:
@@ -185,6 +250,9 @@ def containers() -> dict[str, float]:
 
 
 def cognito(tokens: float, clients: int) -> float:
-    """Return what Cognito asks a month for machine-to-machine tokens, at its first tier."""
+    """Return what Cognito asks a month for machine-to-machine tokens, were all of them in its first tier.
+
+    More tokens cost less each; from how many on, and how much, could not be found.
+    """
     each = dollars("Cognito, machine-to-machine token") / 1000
     return tokens * each + clients * dollars("Cognito, machine client")

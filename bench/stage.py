@@ -23,7 +23,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, KeySet
 
 from bench.capacity import Meter
-from chalicelib import clock
+from chalicelib import clock, logs
 from chalicelib.models.table import dynamodb
 from chalicelib.oauth import clients, registration
 from chalicelib.oauth.client_assertion import TYPE
@@ -150,6 +150,7 @@ def stage() -> Iterator[Stage]:
         clients.forget()
         made = Stage()
         standing_still = mock.patch.object(clock, "now", side_effect=lambda: made.now)
-        with standing_still, redirect_stdout(made.log):
+        in_lambda = mock.patch.object(logs, "IN_LAMBDA", True)
+        with standing_still, in_lambda, redirect_stdout(made.log):
             made.populate()
             yield made

@@ -30,7 +30,8 @@ INFO, WARNING, ERROR = "INFO", "WARNING", "ERROR"
 
 ALWAYS = ("time", "level", "event", "request_id", "source_ip", "client_id", "actor", "audited")
 """Fields that any event may have. `actor` is who is signed in, or the operator at the command line;
-`audited` is false if the audit trail should have had the event, and could not take it."""
+`audited` is false if the audit trail should have had the event, and could not take it. In Lambda
+CloudWatch has the `time`."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ MOST_CAUSES = 5
 _as_json = json.JSONEncoder(separators=(",", ":")).encode
 """Every byte is paid for."""
 
+IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+"""There CloudWatch notes itself when a line came (`@timestamp`); elsewhere a line begins with its time."""
+
 
 class Invocation:
     """What all events of one request have in common."""
@@ -94,7 +97,8 @@ def write(event: Event, fields: Mapping[str, Any]) -> None:
     """
     if _instead is not None:
         return _instead(event, fields)
-    line = {"time": clock.iso(clock.milliseconds()), "level": event.level, "event": event.name}
+    line = {} if IN_LAMBDA else {"time": clock.iso(clock.milliseconds())}
+    line |= {"level": event.level, "event": event.name}
     line |= {name: clean(value) for name, value in (noted() | dict(fields)).items() if value is not None}
     with suppress(OSError):
         sys.stdout.write(_as_json(line) + "\n")
@@ -183,5 +187,5 @@ def take_over() -> None:
     logging.captureWarnings(True)
 
 
-if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+if IN_LAMBDA:
     take_over()

@@ -232,3 +232,16 @@ logging.getLogger("botocore").warning("careful")
         ("oauth", "oops"),
         ("botocore", "careful"),
     ]
+    # CloudWatch has it.
+    assert not any("time" in line for line in lines)
+
+
+def test_who_was_refused_is_found_by_the_request_id_that_they_were_told(
+    deployment: Deployment, log: Log
+) -> None:
+    app = deployment.add_app(grant_types=("client_credentials",))
+    app.token(grant_type="client_credentials", client_secret="wrong")
+    app.token(grant_type="client_credentials")
+    refused, answered = log.events("request")
+    assert refused["gateway_request_id"] == "test"
+    assert "gateway_request_id" not in answered

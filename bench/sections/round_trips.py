@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import boto3
 from moto.server import ThreadedMotoServer
 
-from bench import operations, peers
-from bench.capacity import STORAGE_OVERHEAD, Consumption
-from bench.operations import Operation
+from bench import operations, peers, storage
+from bench.capacity import Consumption
+from bench.operations import Operation, Run
 from bench.report import Chart, Claim, Section, table
 from bench.stage import Stage, stage
 from chalicelib.catalogue import EVENTS
@@ -29,16 +29,36 @@ COMPARED = {
 TRANSACTION_CONTROL = {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"}
 
 
+DEVICE_PAGES = 3
+"""The form for the user code, the page that asks, and the answer to it."""
+
+
+def _decide(stage: Stage) -> Run:
+    user_code = stage.app.start_device().json["user_code"]
+    return lambda: stage.deployment.decide(user_code, stage.browser)
+
+
+DEVICE_DECISION = Operation("device: pages, allowed", _decide, 0, 0, "")
+"""Several requests: it has no budget, and is not in the table. `cost` needs what it takes."""
+
+STORING = (*operations.TOKEN, *operations.PAGES, DEVICE_DECISION)
+"""Of these `cost` needs what they leave behind."""
+
+
 def measure(quick: bool, _: dict[str, Section]) -> Section:
     """Count through `app(event, context)`, on moto. Peers are left out if it has to be quick."""
     with stage() as made:
         found = {operation.name: count(made, operation) for operation in operations.ALL}
+        decision = count(made, DEVICE_DECISION)[0]
         metrics = _metrics(made.log.getvalue())
+    with stage() as made:  # Another one, since looking through all that is stored takes time.
+        kept = {operation.name: _kept(made, operation) for operation in STORING}
     reports, absent = ([], []) if quick else _peers()
     text = [_HOW, _own_table(found)]
     if not quick:
         text += [_PEERS, _peer_table(found, reports), *(f"- {line}" for line in _configured(reports, absent))]
-    data: dict[str, object] = {name: numbers(warm) for name, (warm, _) in found.items()}
+    counted = {name: warm for name, (warm, _) in found.items()} | {DEVICE_DECISION.name: decision}
+    data: dict[str, object] = {name: numbers(warm) | kept.get(name, {}) for name, warm in counted.items()}
     data["metrics"] = metrics
     return Section(
         title="Round trips and capacity",
@@ -136,9 +156,16 @@ def numbers(consumption: Consumption) -> dict[str, float]:
         "read": consumption.read,
         "write": consumption.write,
         "logged": consumption.logged,
-        "stored": sum(access.size + STORAGE_OVERHEAD for access in consumption.accesses if access.writes),
         "largest row": max((access.size for access in consumption.accesses), default=0),
     }
+
+
+def _kept(made: Stage, operation: Operation) -> dict[str, float]:
+    """Return what an operation leaves behind: bytes times months, of rows and of entries of indexes."""
+    run = operation.prepare(made)
+    before = storage.held(made)
+    run()
+    return {where: after - before[where] for where, after in storage.held(made).items()}
 
 
 def _metrics(log: str) -> list[str]:

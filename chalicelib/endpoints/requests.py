@@ -31,15 +31,16 @@ def tell_of_the_request(request: Request, get_response: Callable[[Request], Resp
         tell(
             REQUEST,
             endpoint=f"{request.method} {request.context.get('resourcePath')}",
-            group=_group(str(request.context.get("resourcePath"))),
+            group=group(str(request.context.get("resourcePath"))),
             status=status,
             duration_ms=round((time.perf_counter() - began) * 1000, 1),
             dynamodb_requests=invocation.dynamodb_requests,
-            gateway_request_id=gateway_request_id,
+            # By it somebody asks who was refused. What went well is in the gateway's own log.
+            gateway_request_id=gateway_request_id if status >= 400 else None,
         )
         logs.end()
 
 
-def _group(path: str) -> str:
+def group(path: str) -> str:
     """Return what the latency of a route counts for: a metric for each route would cost by the month."""
     return path if path.startswith("/oauth2/") else "other"

@@ -22,29 +22,31 @@ CONDITIONS = {"HasAccessLogs": {"Fn::Equals": [{"Ref": "AccessLogs"}, "true"]}}
 
 ACCESS_LOG = {
     "time": "$context.requestTimeEpoch",
-    "request_id": "$context.requestId",
-    "function_request_id": "$context.integration.requestId",
-    "trace_id": "$context.xrayTraceId",
+    "gateway_request_id": "$context.requestId",
+    "request_id": "$context.integration.requestId",
     "source_ip": "$context.identity.sourceIp",
     "method": "$context.httpMethod",
     "route": "$context.resourcePath",
     "status": "$context.status",
-    "refused_by_gateway": "$context.error.responseType",
+    "refusal": "$context.error.responseType",
     "latency": "$context.responseLatency",
-    "length": "$context.responseLength",
     "principal": "$context.authorizer.principalId",
-    "authorizer_status": "$context.authorizer.status",
     "authorizer_latency": "$context.authorizer.latency",
     "function_status": "$context.integration.status",
-    "function_latency": "$context.integration.latency",
     "lambda_status": "$context.integration.integrationStatus",
 }
-"""What is noted of a request. Nothing in it is the caller's choice but the method and the address.
+"""What is noted of a request, once: each byte is paid for, of every request. What the authorizer answered
+follows from `refusal`, how long the function took from the two latencies. `request_id` is the function's,
+by which its own log names the request too. Nothing in it is the caller's choice but the method and the
+address.
 
 The route is the one in our code, not the path that was asked for. No message of an error may be here:
 to an unknown path with a token, API Gateway says what is wrong with the token, and quotes it; and what an
 exception of ours says, the function's own log has, by the request id.
 """
+
+TRACED = {"trace_id": "$context.xrayTraceId"}
+"""What is noted besides if requests are traced."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,10 @@ def resources(stage: StageSettings) -> dict[str, Any]:
         "AccessLogSetting": {
             "Fn::If": [
                 "HasAccessLogs",
-                {"DestinationArn": {"Fn::GetAtt": ["AccessLog", "Arn"]}, "Format": json.dumps(ACCESS_LOG)},
+                {
+                    "DestinationArn": {"Fn::GetAtt": ["AccessLog", "Arn"]},
+                    "Format": json.dumps(ACCESS_LOG | (TRACED if stage.xray else {}), separators=(",", ":")),
+                },
                 {"Ref": "AWS::NoValue"},
             ]
         },

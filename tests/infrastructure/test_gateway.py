@@ -132,8 +132,8 @@ def test_a_route_that_there_is_not_cannot_be_throttled(packaged: Packaged, route
         limits(packaged, **{route: {"rate": 1, "burst": 1}})
 
 
-def access_log(packaged: Packaged) -> tuple[dict[str, Any], dict[str, Any]]:
-    template = packaged("dev", log_retention_in_days=7)
+def access_log(packaged: Packaged, **entries: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    template = packaged("dev", log_retention_in_days=7, **entries)
     condition, logged, otherwise = api(template)["AccessLogSetting"]["Fn::If"]
     assert template["Conditions"][condition] == {"Fn::Equals": [{"Ref": "AccessLogs"}, "true"]}
     assert otherwise == {"Ref": "AWS::NoValue"}
@@ -144,12 +144,17 @@ def access_log(packaged: Packaged) -> tuple[dict[str, Any], dict[str, Any]]:
 def test_requests_are_logged_as_json_for_as_long_as_the_stage_says(packaged: Packaged) -> None:
     line, group = access_log(packaged)
     assert group == {"LogGroupName": "/aws/apigateway/oauth-dev", "RetentionInDays": 7}
-    assert {"request_id", "source_ip", "route", "status", "latency", "principal"} <= set(line)
+    assert {"gateway_request_id", "request_id", "source_ip", "route", "status", "latency"} <= set(line)
     assert all(re.fullmatch(r"\$context(\.[A-Za-z]+)+", value) for value in line.values())
 
 
+def test_the_access_log_names_the_trace_where_there_is_one(packaged: Packaged) -> None:
+    assert "trace_id" not in access_log(packaged)[0]
+    assert access_log(packaged, xray=True)[0]["trace_id"] == "$context.xrayTraceId"
+
+
 def test_no_access_log_holds_what_could_be_a_credential(packaged: Packaged) -> None:
-    line, _ = access_log(packaged)
+    line, _ = access_log(packaged, xray=True)
     forbidden = (
         r"\$context\.(path|requestOverride|responseOverride|customDomain)\b",
         r"\$context\.identity\.(?!sourceIp$)",

@@ -101,7 +101,7 @@ def test_the_log_is_lines_of_json_and_the_audit_trail_has_what_was_done(
         ("oauth-dev", "TokensIssued")
     }
     assert request["endpoint"] == "POST /oauth2/access_token"
-    assert token["request_id"] == request["request_id"] != request["gateway_request_id"]
+    assert token["request_id"] == request["request_id"]
     (allowed,) = _told(project, "oauth-dev-bearer", registered.client_id)
     assert (allowed["event"], allowed["grant_id"]) == ("authorizer.allowed", issued["access_token"][4:12])
     assert allowed["request_id"]

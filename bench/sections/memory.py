@@ -44,17 +44,17 @@ memory), and its resident set is looked at in between. "Growth" compares the las
 
 **Which size.** Lambda gives a function of {full:,} MB a whole processor, and a smaller one its share. The
 sweep divides the CPU time measured here by that share (it is calculated, not run so), and adds {wait:.0f}
-ms, which is assumed, for each request to DynamoDB, of which as many are counted. A cold start makes its
-imports and its client on a whole processor, whatever the size, and answers its first request on its
-share. GB-seconds are what is paid for.
+ms, which are assumed, for each request to DynamoDB that was made; no packet travels here, and what
+Lambda's own runtime computes is not in it. A cold start makes its imports and its client on a whole
+processor, whatever the size, and answers its first request on its share. GB-seconds are what is paid for.
 
 {sweep}
 
-A size is large and fast enough if the function's peak is at most {share:.0%} of it, and a sign-in takes at
-most {sign_in} ms, nearly all of which is the password's hash. Of those the one follows for which
-GB-seconds times milliseconds are least: to double a smaller one makes it faster by more than it makes it
-dearer, and to double that one does not. What it is about is little: a million requests cost some 6 USD in
-all.
+A size will do if the function's peak is at most {share:.0%} of it and a sign-in, most of which is the
+password's hash, takes at most {sign_in} ms. Of those the one follows for which GB-seconds times
+milliseconds are least: to double a smaller one makes a request faster by more than it makes it dearer, and
+to double that one no longer does. Little is at stake: a size changes what a million requests cost by some
+0.10 USD, and a million tokens cost some 6 in all.
 
 {follows}
 """
@@ -251,7 +251,7 @@ def _sweep_table(swept: Mapping[str, Mapping[int, Mapping[str, float]]], sizes: 
             row.get("cold", ""),
             f"{row['gigabyte_seconds']:,.0f}",
             f"{row['gigabyte_seconds'] * dollars('Lambda, x86_64'):.3f}",
-            f"{row['gigabyte_seconds'] * row['latency'] / 1000:,.0f}",
+            f"{row['gigabyte_seconds'] * row['latency'] / 1000:.1f}",
         )
         for kind, by_size in swept.items()
         for size, row in by_size.items()

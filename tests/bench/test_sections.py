@@ -30,7 +30,7 @@ def test_imports_are_added_up_by_package() -> None:
         ("chalicelib", 0.4),
         ("app", 0.3),
         ("the standard library", 0.1),
-        ("chalicelib.models.table, which makes the client", 0.05),
+        ("chalicelib.models.table (with the client, and whom it trusts)", 0.05),
     ]
 
 

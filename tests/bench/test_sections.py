@@ -35,7 +35,8 @@ def test_imports_are_added_up_by_package() -> None:
 
 
 def test_what_is_not_shown_of_the_imports_is_in_the_sum() -> None:
-    *_, more, together = shown([(f"package {number}", 2.0) for number in range(20)])
+    *longest, more, together = shown([(f"package {number}", 2.0) for number in range(20)])
+    assert len(longest) == 12
     assert more == ("8 more", 16)
     assert together == ("together", 40)
 

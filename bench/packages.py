@@ -10,9 +10,36 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from chalice.config import Config
+
+from management import stage as stages
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "bench"
+
+
+HANDLERS = {
+    "api": ("app", "app"),
+    "bearer": ("chalicelib.authorizer.bearer", "bearer"),
+    "authorizer": ("chalicelib.authorizer.gateway", "authorizer"),
+}
+"""The modules and the functions that Lambda calls, by what the report calls them."""
+
+NAMES = {"api": "api_handler", "bearer": "bearer", "authorizer": "authorizer"}
+"""What `.chalice/config.json` calls them."""
+
+
+def memory_size(name: str, config: dict[str, Any] | None = None) -> int:
+    """Return the memory of a function in the stage `prod`, in megabytes, as Chalice reads it.
+
+    Args:
+        name: as `.chalice/config.json` calls it.
+        config: what is in that file; by default, what there is.
+    """
+    read = config or stages.config()
+    return int(Config(chalice_stage="prod", function_name=name, config_from_disk=read).lambda_memory_size)
 
 
 @dataclass(frozen=True)
@@ -22,6 +49,16 @@ class Unpacked:
     path: tuple[Path, ...]
     zipped: int
     """Bytes of the code that is uploaded, less layers."""
+
+    def libraries(self) -> set[str]:
+        """Return the names of what lies there to be imported, besides our own."""
+        found = {
+            entry.name.partition(".")[0]
+            for folder in self.path
+            for entry in folder.iterdir()
+            if (entry.is_dir() and entry.name.isidentifier()) or entry.suffix in (".py", ".pyc", ".so")
+        }
+        return found - {"app", "chalicelib", "__pycache__"}
 
 
 @functools.cache

@@ -1,22 +1,26 @@
 """A DynamoDB of dictionaries, in a process of its own: what is measured is the side that calls it.
 
-    python -m bench.stub
+    python -m bench.stub [FILE]
 
-It prints its port, and ends when its standard input does. Under `/replay` it answers a body that it
+The file has a key and a certificate; with it, it speaks TLS, as AWS does. It prints its port, and ends
+when its standard input does. Under `/replay` it answers a body that it
 has seen before as it did then, whatever happened since: so a floor can send the very same requests
 and read the very same answers, without their conditions failing.
 """
 
 import asyncio
 import json
+import ssl
 import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench import certificate
 from bench.expressions import Expressions, Item
 
 ROOT = Path(__file__).parents[1]
@@ -180,10 +184,14 @@ def _response(status: str, content: bytes) -> bytes:
     return head.encode() + content
 
 
-async def _serve() -> None:
+async def _serve(own: str | None = None) -> None:
     dynamodb, seen = DynamoDB(), dict[bytes, bytes]()
+    tls = None
+    if own:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(own)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(dynamodb, seen), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Connection(dynamodb, seen), certificate.HOST, 0, ssl=tls)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await loop.run_in_executor(None, sys.stdin.read)
@@ -191,10 +199,14 @@ async def _serve() -> None:
 
 
 @contextmanager
-def stub() -> Iterator[str]:
-    """Run an empty one until the end of the block; yield its URL."""
+def stub(own: Path | None = None) -> Iterator[str]:
+    """Run an empty one until the end of the block; yield its URL.
+
+    Args:
+        own: a file with its key and certificate; None: it speaks no TLS.
+    """
     with subprocess.Popen(
-        [sys.executable, "-m", "bench.stub"],
+        [sys.executable, "-m", "bench.stub", *([str(own)] if own else [])],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -202,10 +214,20 @@ def stub() -> Iterator[str]:
     ) as process:
         try:
             assert process.stdout  # noqa: S101
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+            scheme = "https" if own else "http"
+            yield f"{scheme}://{certificate.HOST}:{int(process.stdout.readline())}"
         finally:
             process.terminate()
 
 
+@contextmanager
+def secure_stub() -> Iterator[tuple[str, Path]]:
+    """Run one that speaks TLS; yield its URL, and the file of authorities that its clients have to trust."""
+    with TemporaryDirectory() as folder:
+        made = certificate.make(Path(folder))
+        with stub(made.own) as url:
+            yield url, made.trusted
+
+
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(*sys.argv[1:]))

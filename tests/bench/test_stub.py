@@ -5,9 +5,9 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, SSLError
 
-from bench.stub import stub
+from bench.stub import secure_stub, stub
 from chalicelib.models.grant import Grant
 from management.infrastructure import tables
 
@@ -21,9 +21,9 @@ def endpoint() -> Iterator[str]:
         yield url
 
 
-def client_of(url: str) -> Any:
+def client_of(url: str, **options: Any) -> Any:
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    return boto3.client("dynamodb", endpoint_url=url, region_name="us-east-1", **keys)
+    return boto3.client("dynamodb", endpoint_url=url, region_name="us-east-1", **keys, **options)
 
 
 def row(key: str, **attributes: str) -> dict[str, Any]:
@@ -34,6 +34,13 @@ def row(key: str, **attributes: str) -> dict[str, Any]:
 
 def read(client: Any, key: str) -> Any:
     return client.get_item(TableName=Grant.Meta.table_name, Key={"grant_id": {"S": key}}).get("Item")
+
+
+def test_it_speaks_tls_to_those_who_trust_it() -> None:
+    with secure_stub() as (url, trusted):
+        assert client_of(url, verify=str(trusted)).create_table(**tables.table_definition(Grant))
+        with pytest.raises(SSLError):
+            client_of(url, verify=True).get_item(TableName="any", Key={})
 
 
 def test_what_is_put_is_read(endpoint: str) -> None:

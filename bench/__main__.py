@@ -59,11 +59,12 @@ def _conditions() -> str:
     """Return with what it is measured, on which machine, and how busy that was just before."""
     versions = ", ".join(f"{name} {version(name)}" for name in MEASURED_WITH)
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    busy = os.getloadavg()[0]
     return (
         f"Measured on {time.strftime('%Y-%m-%d')} with Python {platform.python_version()}, {versions}, and "
         f"MiniStack {ministack.version()}; peers' versions are below. The machine: {os.cpu_count()} "
-        f"processors ({_processor()}), {gigabytes:.0f} GB, {platform.system()} on {platform.machine()}; in the "
-        f"minute before, {os.getloadavg()[0]:.1f} of them were busy with other things."
+        f"processors ({_processor()}), {gigabytes:.0f} GB, {platform.system()} on {platform.machine()}; in "
+        f"the minute before, {busy:.1f} of them were busy with other things."
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from app import app
-from bench import cost
+from bench import cost, packages
 from bench.capacity import STORAGE_OVERHEAD
 from bench.cost import MILLION, PRICES, Work
 from bench.report import Chart, Claim, Section, table
@@ -17,7 +17,6 @@ from chalicelib.endpoints.requests import group
 from chalicelib.oauth.errors import OAuthError
 from chalicelib.oauth.grants import GRANT_TYPES
 from chalicelib.settings import settings
-from management import stage as stages
 from management.infrastructure import template
 from management.stage_settings import StageSettings
 
@@ -81,7 +80,7 @@ def measure(quick: bool, found: dict[str, Section]) -> Section:
     cold = found["cold_start"].data["milliseconds"] if "cold_start" in found else {}
     assert isinstance(timed, dict)  # noqa: S101 (for the type checker)
     assert isinstance(cold, dict)  # noqa: S101
-    memory, authorizer_memory = _memory("api_handler"), _memory("bearer")
+    memory, authorizer_memory = packages.memory_size("api_handler"), packages.memory_size("bearer")
     works = {
         name: _work(name, counted[name], timed.get(timed_as), cold.get("api, as shipped"))
         for name, timed_as in TIMED.items()
@@ -237,13 +236,6 @@ def _together(bills: Mapping[str, dict[str, float]], parts: Mapping[str, int]) -
     """Return the bill of several operations, each as often as it says."""
     items = next(iter(bills.values()))
     return {item: sum(times * bills[name][item] for name, times in parts.items()) for item in items}
-
-
-def _memory(function: str) -> int:
-    config = stages.config()
-    of_stage = config["stages"]["prod"]
-    of_function = of_stage.get("lambda_functions", {}).get(function, {})
-    return int((config | of_stage | of_function)["lambda_memory_size"])
 
 
 def _watched(stage: StageSettings) -> tuple[int, int]:

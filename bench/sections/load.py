@@ -58,9 +58,9 @@ starting, all at once on one machine.{first_errors}
 **Where the ceiling is.** {ceiling}
 
 The same clients before a function that answers at once get {empty_rate:.1f} requests each second, in
-{empty_median:.0f} ms in the median: what the emulator's gateway and workers take without us. Ours are
-{rate:.1f} requests and, as a call of the API invokes its authorizer as well, {invocations:.1f} invocations
-each second.{empty_shares}
+{empty_median:.0f} ms in the median: what the emulator's gateway and workers take without us.{empty_shares}
+Above there are {rate:.1f} requests and, as a call of the API invokes its authorizer as well,
+{invocations:.1f} invocations each second.
 
 In AWS, gateway, functions and tables grow with the load, each by itself. What this shows is that nothing
 breaks when many requests overlap, not how many AWS takes.
@@ -117,7 +117,7 @@ def _section(
             empty_median=median(nothing),
             invocations=invocations,
             ceiling=_ceiling(shares),
-            empty_shares=f" Of the processors {_listed(empty_shares)}." if empty_shares else "",
+            empty_shares=f" Then {_listed(empty_shares)}." if empty_shares else "",
         ),
         claims=[Claim("errors under load", len(ours["errors"]), 0, because="see the section")],
         charts=[
@@ -146,20 +146,20 @@ def _ceiling(shares: Mapping[str, float]) -> str:
         return "This system does not tell which program had the processors."
     processors = os.cpu_count() or 1
     own, everything = shares[GATEWAY] * processors, sum(shares.values())
-    cause = "none of them is used up: they wait for one another"
+    cause = "nothing is used up: each waits for another"
     if everything > BUSY:
-        cause = "the machine's processors are used up"
+        cause = "the processors are used up"
     elif own > BUSY:
         cause = "MiniStack's gateway and DynamoDB are one process of Python, which cannot use more than one"
     return (
-        f"Of this machine's {processors} processors {_listed(shares)}; {1 - everything:.0%} are idle or with "
-        f"others. So {cause}. MiniStack itself is gateway, DynamoDB and all else of AWS; its workers are our "
+        f"Of this machine's {processors} processors {_listed(shares)}; {1 - everything:.0%} were idle, or with\n"
+        f"others. So {cause}. MiniStack itself is gateway,\nDynamoDB and all else of AWS; its workers are our "
         "functions."
     )
 
 
 def _listed(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{share:.0%} are {name}'s" for name, share in shares.items())
+    return ", ".join(f"{name} had {share:.0%}" for name, share in shares.items())
 
 
 def percentiles(times: Sequence[float]) -> tuple[float, float, float]:

@@ -55,8 +55,9 @@ PEERS_TEXT = """
 **The same by other servers** (milliseconds, the median of {repeats}, and of {rounds} here): the client
 authenticates by HTTP Basic, with PKCE, and the token is stored durably. They run in process, called by
 WSGI, over SQLite in a file, so that no request over a network is in their numbers, while ours contain an
-HTTP request to the database, or two: "less its requests" is without. Where django-oauth-toolkit authenticates the client, nearly all of its time is its default of hashing the secret
-slowly, which can be set (`CLIENT_SECRET_HASHER`); checking a token has none of that on any side.
+HTTP request to the database, or two: "less its requests" is without. Where django-oauth-toolkit
+authenticates the client, nearly all of its time is its default of hashing the secret slowly, which can be
+set (`CLIENT_SECRET_HASHER`); checking a token has none of that on any side.
 
 {rows}
 

@@ -152,9 +152,9 @@ def _ceiling(shares: Mapping[str, float]) -> str:
     elif own > BUSY:
         cause = "MiniStack's gateway and DynamoDB are one process of Python, which cannot use more than one"
     return (
-        f"Of this machine's {processors} processors {_listed(shares)}; {1 - everything:.0%} were idle, or with\n"
-        f"others. So {cause}. MiniStack itself is gateway,\nDynamoDB and all else of AWS; its workers are our "
-        "functions."
+        f"Of this machine's {processors} processors {_listed(shares)}; {1 - everything:.0%} were idle, or\n"
+        f"with others. So {cause}. MiniStack itself is gateway,\nDynamoDB and all else of AWS; its workers "
+        "are our functions."
     )
 
 

@@ -261,6 +261,9 @@ class Person(Actor):
             self.passwords = [new, *self.passwords] if reply.is_unknown else [new]
             for client_id in {grant.client_id for grant in ended}:
                 self._end("disconnect", [g for g in ended if g.client_id == client_id], client_id)
+        elif reply.status == 422 and len(self.passwords) > 1:
+            threat.passed()
+            self.passwords = self.passwords[1:]  # Whether that one was set had never been known.
         else:
             threat.passed()
             conflict = reply.status in (409, 429) or "/sign-in" in reply.location

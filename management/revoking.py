@@ -48,7 +48,7 @@ def revoke_grants_of_user(user_id: str, because: str) -> int:
     """
     with Interruption() as interruption:
         revocation.forget_consents(user_id)
-        unrevoked = [grant.grant_id for grant in revocation.grants_of_user(user_id) if not grant.revoked_at]
+        unrevoked = revocation.unrevoked_grants_of_user(user_id)
         return _revoke(unrevoked, len(unrevoked), because, interruption, user_id=user_id)
 
 

@@ -26,6 +26,9 @@ from management.infrastructure.tables import EXPIRING, TABLES
 Item = dict[str, dict[str, Any]]
 """A row as DynamoDB has it: each attribute with its type."""
 
+GRANTED = ("grant", "consent")
+"""The kinds of rows that carry the epoch of their account."""
+
 
 class BadRow(ValueError):
     """A row that no table of ours can have; the message says why."""
@@ -70,6 +73,17 @@ def read(kind: str, item: Any) -> Table:
     if not _is_in_its_place(row):
         raise BadRow(f"a row of the kind {name(row)} has another key")
     return row
+
+
+def granted_before(kind: str, item: Item) -> Item:
+    """Return a row as it is stored in another place.
+
+    What a user granted ends with the next new password, whatever its epoch was: that says something
+    beside the account of its own place alone, and there may be another one here.
+    """
+    if kind == "users" and item["kind"]["S"] in GRANTED:
+        return item | {"epoch": {"N": "0"}}
+    return item
 
 
 def name(row: Table) -> str:

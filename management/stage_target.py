@@ -121,7 +121,8 @@ class Target:
     def _put(self, rows: Sequence[tuple[str, Item]]) -> None:
         requests: dict[str, Any] = {}
         for kind, item in rows:
-            requests.setdefault(table_name(self._prefix, kind), []).append({"PutRequest": {"Item": item}})
+            request = {"PutRequest": {"Item": stage_rows.granted_before(kind, item)}}
+            requests.setdefault(table_name(self._prefix, kind), []).append(request)
         for _ in self._patiently("batch_write_item", requests, "UnprocessedItems"):
             pass
 

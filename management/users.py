@@ -60,7 +60,10 @@ def list_(as_json: bool) -> None:
 @password_option
 @json_option
 def set_password(email: str, password_stdin: bool, as_json: bool) -> None:
-    """Set a password, sign the person out everywhere, and revoke all that was granted in their name."""
+    """Set a password, sign the person out everywhere, and revoke all that was granted in their name.
+
+    If it breaks off after the password was set, the next sign-in revokes what is left; or run it again.
+    """
     account = find_account(email)
     try:
         revoked = accounts.set_password(account, _read_password(password_stdin))

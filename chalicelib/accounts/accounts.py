@@ -3,7 +3,8 @@
 import re
 import secrets
 import string
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from contextlib import suppress
 
 from chalicelib import clock, deadline
 from chalicelib.accounts import passwords
@@ -17,12 +18,12 @@ from chalicelib.catalogue import (
     PASSWORD_CHANGED,
     REVOCATION_INCOMPLETE,
     SESSIONS_ENDED,
-    Event,
 )
 from chalicelib.journal import tell, tell_failure
 from chalicelib.models.table import Conflict, StorageError, Transaction
 from chalicelib.models.user import Account, EmailAddress, Identity
 from chalicelib.oauth import credentials, revocation
+from chalicelib.oauth.revocation import Ends
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f\ud800-\udfff]{1,64}@[^@\s\x00-\x1f\x7f\ud800-\udfff]{1,190}")
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -35,18 +36,17 @@ ATTEMPTS = 3
 Revoke = Callable[[str, str], int]
 
 
-def revoke_all(user_id: str, because: str, *, kept: Collection[str] = (), before: float | None = None) -> int:
+def revoke_all(user_id: str, because: str, ends: Ends = lambda _: True) -> int:
     """Revoke what was granted in a person's name, and return how many grants that were.
 
     Args:
         user_id: whose.
         because: the reason, for those who look at the grants later.
-        kept: ids of clients whose grants stay.
-        before: an epoch of the account; what was granted since that began stays. None: nothing.
+        ends: what of it; by default, all.
     """
     revoked = 0
     try:
-        for _ in revocation.revoke_grants_of_user(user_id, because, kept=kept, before=before):
+        for _ in revocation.revoke_grants_of_user(user_id, because, ends=ends):
             revoked += 1
     finally:
         if revoked:
@@ -54,20 +54,29 @@ def revoke_all(user_id: str, because: str, *, kept: Collection[str] = (), before
     return revoked
 
 
-def finish_revoking(account: Account) -> None:
-    """Revoke what was to end with a password and has not: as far as that comes, it is done the next time.
+def revoke_what_is_due(account: Account) -> int:
+    """Revoke what was to end with a password and has not, and return how many grants that were.
 
     Args:
         account: as it was read or written just now.
+
+    Raises:
+        StorageError: DynamoDB did not answer as it should. What has not ended stays noted.
     """
-    if account.revoke_all_but is None:
-        return
-    try:
-        kept, before = account.revoke_all_but, account.revoke_before
-        revoke_all(account.user_id, "password changed", kept=kept, before=before)
-        account.revoke_all_but = account.revoke_before = None
+    if account.revoke_before is None:
+        return 0
+    revoked = revoke_all(account.user_id, "password changed", account.is_to_end)
+    account.revoke_before = account.kept = None
+    with suppress(Conflict):  # It has ended all the same: the next sign-in finds that, and notes it.
         account.write()
-    except (Conflict, StorageError) as error:
+    return revoked
+
+
+def finish_revoking(account: Account) -> None:
+    """Do so as far as it comes: the rest is done when somebody signs in the next time."""
+    try:
+        revoke_what_is_due(account)
+    except StorageError as error:
         tell_failure(REVOCATION_INCOMPLETE, error, user_id=account.user_id)
 
 
@@ -173,15 +182,21 @@ def find_by_email(email: str) -> Account | None:
 def set_password(account: Account, password: str) -> int:
     """Set a password, end all sessions, and revoke all that was granted in the account's name.
 
+    If it breaks off, the next sign-in goes on with what is left to revoke.
+
     Returns:
         How many grants were revoked.
 
     Raises:
         UnacceptablePassword: too short or too long.
         Conflict: somebody else changed the account since it was read.
+        StorageError: DynamoDB did not answer as it should.
     """
     account.password_hash = passwords.hash_password(password)
-    return _change_and_revoke(account, PASSWORD_CHANGED, "password changed")
+    account.begin_epoch()
+    account.write()
+    tell(PASSWORD_CHANGED, user_id=account.user_id)
+    return revoke_what_is_due(account)
 
 
 def disable(account: Account, revoke: Revoke = revoke_all) -> int:
@@ -200,7 +215,9 @@ def disable(account: Account, revoke: Revoke = revoke_all) -> int:
         Conflict: somebody else changed the account since it was read.
     """
     account.disabled_at = account.disabled_at or clock.now()
-    return _change_and_revoke(account, ACCOUNT_DISABLED, "account disabled", revoke)
+    _write_and_end_sessions(account)
+    tell(ACCOUNT_DISABLED, user_id=account.user_id)
+    return revoke(account.user_id, "account disabled")
 
 
 def enable(account: Account) -> None:
@@ -238,9 +255,3 @@ def set_operator(account: Account, is_operator: bool) -> None:
 def _write_and_end_sessions(account: Account) -> None:
     account.epoch += 1
     account.write()
-
-
-def _change_and_revoke(account: Account, event: Event, because: str, revoke: Revoke = revoke_all) -> int:
-    _write_and_end_sessions(account)
-    tell(event, user_id=account.user_id)
-    return revoke(account.user_id, because)

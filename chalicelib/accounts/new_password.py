@@ -109,8 +109,7 @@ def _set(
     account: Account, password: str, kept: Collection[str] = (), spending: MailedCode | None = None
 ) -> Changed:
     account.password_hash = passwords.hash_password(password)
-    account.epoch += 1
-    account.revoke_all_but, account.revoke_before = list(kept), account.epoch
+    account.begin_epoch(kept)
     credential, session = sessions.new(account)
     with Transaction(client_request_token=secrets.token_urlsafe(24)) as transaction:
         account.write_in(transaction)
@@ -121,4 +120,4 @@ def _set(
     accounts.finish_revoking(account)
     with suppress(StorageError):  # Or the new password has to wait, for who guessed at the old one.
         throttle.ACCOUNT.forget(account.email)
-    return Changed(credential, complete=account.revoke_all_but is None)
+    return Changed(credential, complete=account.revoke_before is None)

@@ -125,7 +125,7 @@ def find(credential: str | None, client_id: str | None = None) -> SignedIn | Non
     account, consent = rows.get(Account), rows.get(Consent)
     if not isinstance(account, Account) or not _holds(session, account):
         return None
-    if not isinstance(consent, Consent) or _is_forgotten(consent, account):
+    if not isinstance(consent, Consent) or account.is_to_end(consent):
         consent = None
     return SignedIn(account, session.signed_in_at, consent)
 
@@ -145,12 +145,6 @@ def owner(credential: str) -> Account | None:
 def _holds(session: BrowserSession, account: Account) -> bool:
     """Tell whether the account still has the session: nobody disabled the one or ended the other."""
     return account.disabled_at is None and account.epoch == session.epoch
-
-
-def _is_forgotten(consent: Consent, account: Account) -> bool:
-    """Tell whether a consent should have ended with a password, and only is there still."""
-    kept, before = account.revoke_all_but, account.revoke_before
-    return before is not None and consent.epoch < before and consent.client_id not in (kept or ())
 
 
 def _key(credential: str) -> str:

@@ -1,14 +1,15 @@
 """The table `users`: one partition for each person, with the account and what it consented to."""
 
+from collections.abc import Iterable
+
 from pynamodb.attributes import (
     BooleanAttribute,
     DiscriminatorAttribute,
-    ListAttribute,
     NumberAttribute,
     UnicodeAttribute,
 )
 
-from chalicelib.models.table import EpochSeconds, Row, Table, table_name
+from chalicelib.models.table import EpochSeconds, Maps, OwnMap, Row, Table, table_name
 
 
 class UserRow(Table):
@@ -20,6 +21,14 @@ class UserRow(Table):
     user_id = UnicodeAttribute(hash_key=True)
     item = UnicodeAttribute(range_key=True)
     kind = DiscriminatorAttribute()
+
+
+class Kept(OwnMap):
+    """A client that stays connected to an account, though its password is new."""
+
+    client_id = UnicodeAttribute()
+    since = NumberAttribute()
+    """The epoch from which on its grants stay. Those from before it were to end with an older password."""
 
 
 class Account(UserRow, Row, discriminator="account"):
@@ -37,15 +46,39 @@ class Account(UserRow, Row, discriminator="account"):
     disabled_at = EpochSeconds(null=True)
     identity = UnicodeAttribute(null=True)
     """The key of the `Identity` by which this person signs in upstream."""
-    revoke_all_but: ListAttribute[str] = ListAttribute(null=True)
-    """Since a new password, and until it is done: grants are to be revoked, less those of these clients."""
     revoke_before = NumberAttribute(null=True)
-    """Only what was granted before this epoch: what comes while it is not done is the new password's."""
+    """Since a new password, and until it is done: what was granted before this epoch is to be revoked.
+
+    What comes while it is not done is granted by who knows the new password.
+    """
+    kept: Maps[Kept] = Maps(of=Kept, null=True)
+    """Less what these clients were granted."""
 
     @classmethod
     def of(cls, user_id: str) -> "Account | None":
         """Read the account of a person, consistently; None if there is none."""
         return cls.find(user_id, cls.ITEM)
+
+    def begin_epoch(self, kept: Iterable[str] = ()) -> None:
+        """End all sessions, and note that what was granted is to end as well, and what is to stay.
+
+        Args:
+            kept: ids of the clients that stay connected.
+        """
+        self.kept = [Kept(client_id=client_id, since=self._ends_before(client_id)) for client_id in kept]
+        self.epoch += 1
+        self.revoke_before = self.epoch
+
+    def is_to_end(self, granted: "Consent | UserGrant") -> bool:
+        """Tell whether something should have ended with a password, and is there still."""
+        return granted.epoch < self._ends_before(granted.client_id)
+
+    def _ends_before(self, client_id: str) -> float:
+        """Return the epoch before which what a client was granted is to end; 0: nothing is."""
+        if self.revoke_before is None:
+            return 0
+        since = {kept.client_id: kept.since for kept in self.kept or ()}
+        return since.get(client_id, self.revoke_before)
 
 
 class EmailAddress(UserRow, discriminator="email"):

@@ -1,7 +1,7 @@
 """Ending what was granted: one token (RFC 7009), one grant, all of a user's, all of a client's."""
 
 import heapq
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from chalicelib import clock
@@ -19,6 +19,9 @@ from chalicelib.oauth.transition import GrantNotFound, Unchanged, transition
 
 PAGE = 100
 """Rows of a shard that are read at once."""
+
+Ends = Callable[[Consent | UserGrant], bool]
+"""Tells what of all that a user granted is to end."""
 
 _NOT_YOURS = "The token was issued to another client."
 
@@ -97,35 +100,27 @@ def revoke_grant(grant_id: str, because: str) -> bool:
 
 
 def revoke_grants_of_user(
-    user_id: str,
-    because: str,
-    client_id: str | None = None,
-    *,
-    kept: Collection[str] = (),
-    before: float | None = None,
+    user_id: str, because: str, client_id: str | None = None, *, ends: Ends = lambda _: True
 ) -> Iterator[str]:
     """Revoke what was granted in a user's name, and yield the id of each grant that ended.
 
     What the user agreed to is forgotten as well, or the next visit to an application would grant
     it again unasked. Reads consistently: what was granted before is among it, always. Who breaks
-    off and begins again passes quickly by what has ended: a read for a hundred of them.
+    off and begins anew passes by what has ended, a hundred at a time.
 
     Args:
         user_id: whose.
         because: the reason, for those who look at the grants later.
         client_id: of the one client whose grants end; None: all.
-        kept: ids of clients whose grants and consents stay.
-        before: an epoch of the account; grants and consents since that began stay. None: they do not.
+        ends: which consents are forgotten, and which grants end.
     """
-    forget_consents(user_id, client_id, kept, before)
-    grant_ids = [
-        pointer.grant_id
-        for pointer in _pointers(user_id, client_id)
-        if pointer.client_id not in kept and (before is None or pointer.epoch < before)
-    ]
-    for grant in Grant.batch_get(grant_ids, consistent_read=True):
-        if grant.revoked_at is None and revoke_grant(grant.grant_id, because):
-            yield grant.grant_id
+    forget_consents(user_id, client_id, ends)
+    pointers = [pointer for pointer in _pointers(user_id, client_id) if ends(pointer)]
+    for pointer in _of_unrevoked(pointers):
+        if revoke_grant(pointer.grant_id, because):
+            yield pointer.grant_id
+        else:
+            pointer.delete()  # The grant is gone, and nobody has to look for it again.
 
 
 def is_alive(grant: Grant) -> bool:
@@ -133,17 +128,15 @@ def is_alive(grant: Grant) -> bool:
     return grant.revoked_at is None and grant.expires_at > clock.now()
 
 
-def forget_consents(
-    user_id: str, client_id: str | None = None, kept: Collection[str] = (), before: float | None = None
-) -> None:
-    """Forget what a user agreed to: for all clients, for one, or for all but some; or before an epoch."""
+def forget_consents(user_id: str, client_id: str | None = None, ends: Ends = lambda _: True) -> None:
+    """Forget what a user agreed to: for all clients, or for one; or only what `ends`."""
     consents = (
         Consent.item.startswith("consent#")
         if client_id is None
         else (Consent.item == Consent.item_of(client_id))
     )
     for consent in Consent.query(user_id, consents, consistent_read=True):
-        if consent.client_id not in kept and (before is None or consent.epoch < before):
+        if ends(consent):
             consent.delete()
 
 
@@ -151,6 +144,25 @@ def grants_of_user(user_id: str) -> list[Grant]:
     """Return what was granted in a user's name, the oldest first. Reads consistently."""
     grant_ids = [pointer.grant_id for pointer in _pointers(user_id)]
     return sorted(Grant.batch_get(grant_ids, consistent_read=True), key=lambda grant: grant.created_at)
+
+
+def unrevoked_grants_of_user(user_id: str) -> list[str]:
+    """Return the ids of the grants in a user's name that are not known to be revoked. Reads consistently."""
+    return [pointer.grant_id for pointer in _of_unrevoked(_pointers(user_id))]
+
+
+def _of_unrevoked(pointers: Iterable[UserGrant]) -> list[UserGrant]:
+    """Return those to grants that are not known to be revoked.
+
+    A grant that is not found may be gone; or the transaction that stores it, and whose pointer can be
+    read already, is not through with it (DynamoDB's reads of many rows see some of a transaction). Only
+    a write to it tells.
+    """
+    found = {pointer.grant_id: pointer for pointer in pointers}
+    for grant in Grant.batch_get(list(found), consistent_read=True):
+        if grant.revoked_at is not None:
+            del found[grant.grant_id]
+    return list(found.values())
 
 
 def _pointers(user_id: str, client_id: str | None = None) -> Iterator[UserGrant]:

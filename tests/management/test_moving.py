@@ -564,6 +564,31 @@ def test_skip_leaves_what_is_there_and_replace_does_not(deployment: Deployment, 
     assert deployment.client(app).client_name == "Example"
 
 
+def test_a_new_password_ends_what_came_from_a_place_where_there_had_been_more_of_them(
+    deployment: Deployment, app: App, move: Move
+) -> None:
+    browser = deployment.signed_in_browser()
+    move.manager.text("export", move.file)
+    before = move.path.read_bytes()
+    (account,) = Account.scan()
+    for _ in range(2):
+        accounts.end_sessions(account)
+    token = deployment.tokens(app)["access_token"]
+    move.path.unlink()
+    move.leave()
+    after = move.path.read_bytes()
+    move.path.write_bytes(before)
+    move.arrive()
+    move.path.write_bytes(after)
+    move.arrive("--if-exists", "skip")
+    assert is_alive(token)
+    page = browser.get("/account")
+    new = {"current_password": PASSWORD, "new_password": "another password"}
+    assert browser.submit(page, page.forms[0], **new).location == "/account"
+    assert not is_alive(token)
+    assert browser.get(app.authorization_url()).form.buttons  # Asked anew.
+
+
 def test_an_address_that_is_another_accounts_is_refused(deployment: Deployment, app: App, move: Move) -> None:
     move.leave()
     other = deployment.add_account()

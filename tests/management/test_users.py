@@ -9,6 +9,7 @@ from chalicelib.accounts import accounts, identities, passwords
 from chalicelib.accounts.identities import NotAllowed
 from chalicelib.models.user import Identity
 from tests.expect import assert_error
+from tests.faults import FAULTS, storage_fails
 from tests.harness import EMAIL, PASSWORD, App, Browser, Deployment, is_alive
 from tests.management.conftest import CommandLine
 
@@ -220,6 +221,17 @@ def test_only_the_new_password_counts(manager: CommandLine, app: App) -> None:
     manager.text("user", "set-password", EMAIL, "--password-stdin", typed=NEW_PASSWORD)
     assert not can_sign_in(app, PASSWORD)
     assert can_sign_in(app, NEW_PASSWORD)
+
+
+def test_a_new_password_that_broke_off_is_gone_on_with_at_the_next_sign_in(
+    manager: CommandLine, deployment: Deployment, app: App, signed_in: Browser
+) -> None:
+    token = deployment.tokens(app, signed_in)["access_token"]
+    with storage_fails(FAULTS["unavailable"], "DeleteItem"):
+        manager.run("user", "set-password", EMAIL, "--password-stdin", typed=NEW_PASSWORD)
+    assert is_alive(token)
+    assert can_sign_in(app, NEW_PASSWORD)
+    assert not is_alive(token)
 
 
 def test_an_unacceptable_new_password_changes_nothing(

@@ -1,5 +1,6 @@
 """The account page: a new password, what stays connected with it, and signing out everywhere."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
@@ -8,6 +9,7 @@ import pytest
 
 from chalicelib.accounts import accounts, passwords
 from chalicelib.accounts.sessions import start
+from chalicelib.models.grant import Grant
 from tests.conftest import Time
 from tests.expect import assert_error_page
 from tests.faults import FAULTS, meanwhile, storage_fails
@@ -274,6 +276,36 @@ def test_what_was_left_to_revoke_is_when_somebody_signs_in_and_what_came_since_s
     for app in (since, again, kept):
         assert "code" in signed_in.get(app.authorization_url()).redirect_params  # Not asked again.
     assert signed_in.get(before.authorization_url()).form.buttons
+
+
+def test_a_second_password_does_not_keep_what_should_have_ended_with_the_first(
+    deployment: Deployment, browser: Browser
+) -> None:
+    app, other = deployment.add_app(), deployment.add_app()
+    stolen = deployment.tokens(app, browser)["access_token"]
+    with storage_fails(FAULTS["unavailable"], "DeleteItem"):
+        change(browser)
+    mine, lost = (deployment.tokens(one, browser)["access_token"] for one in (app, other))
+    change(browser, NEW_PASSWORD, "yet another password", **{f"keep:{app.client_id}": "keep"})
+    assert not is_alive(stolen)
+    assert is_alive(mine)
+    assert not is_alive(lost)
+
+
+def test_a_grant_that_is_not_found_is_revoked_in_case_it_is_about_to_be_there(
+    deployment: Deployment, browser: Browser
+) -> None:
+    token = deployment.tokens(deployment.add_app(), browser)["access_token"]
+    with mock.patch.object(Grant, "batch_get", return_value=iter(())):
+        change(browser)
+    assert not is_alive(token)
+
+
+def test_what_is_long_gone_is_looked_for_once(deployment: Deployment, browser: Browser) -> None:
+    token = deployment.tokens(deployment.add_app(), browser)["access_token"]
+    Grant(token[4:12]).delete()  # As DynamoDB does in time.
+    change(browser)
+    assert "grant#" not in json.dumps(deployment.snapshot()["users"])
 
 
 def test_what_ended_before_is_passed_by_together(deployment: Deployment, browser: Browser) -> None:

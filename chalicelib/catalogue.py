@@ -230,7 +230,8 @@ PASSWORD_NOT_UPGRADED = Event(
 )
 REVOCATION_INCOMPLETE = Event(
     "revocation.incomplete",
-    "A password changed, and not all grants ended that should",
+    "A password changed, and not all grants ended that should; the next sign-in goes on, or "
+    "`grant revoke --user`",
     ("user_id", *FAILURE),
     ERROR,
 )

@@ -147,5 +147,4 @@ def _code(error: Exception) -> str:
 
 
 def _log(event: str, **fields: object) -> None:
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    print(json.dumps({"time": now, "level": "ERROR", "event": event, **fields}))
+    print(json.dumps({"level": "ERROR", "event": event, **fields}))

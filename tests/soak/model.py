@@ -200,6 +200,7 @@ class Ledger:
         if any(token.value == value for token in grant.access_tokens):
             return
         grant.grant_id = value[4:12]
+        grant.made_at = grant.made_at or time.time()  # Whoever allowed it may have had no answer.
         ends = (began + expires_in - 1, time.time() + expires_in)
         self._add(Token(ACCESS, value, grant, ends, grant.issued), grant.access_tokens)
 

@@ -248,6 +248,8 @@ class Person(Actor):
         mine = self.world.grants_of_person(self.email)
         ended = [grant for grant in mine if grant.client_id not in kept and grant.made_at]
         threat = Threat([grant.life for grant in ended], "its user changes the password")
+        unsure = [grant.life for grant in mine if grant.client_id not in kept and not grant.made_at]
+        Threat(unsure, "its user changes the password, and may have allowed it")
         new = urlsafe_b64encode(self.dice.randbytes(12)).decode()
         fields = {"current_password": self.passwords[0], "new_password": new}
         reply = self._submit("change password", page.reply, form, **fields, **dict.fromkeys(boxes, "keep"))

@@ -115,8 +115,11 @@ def revoke_grants_of_user(
         ends: which consents are forgotten, and which grants end.
     """
     forget_consents(user_id, client_id, ends)
-    pointers = [pointer for pointer in _pointers(user_id, client_id) if ends(pointer)]
-    for pointer in _of_unrevoked(pointers):
+    unrevoked, missing = _looked_up(pointer for pointer in _pointers(user_id, client_id) if ends(pointer))
+    for pointer in unrevoked:
+        if revoke_grant(pointer.grant_id, because):
+            yield pointer.grant_id
+    for pointer in missing:
         if revoke_grant(pointer.grant_id, because):
             yield pointer.grant_id
         else:
@@ -148,21 +151,24 @@ def grants_of_user(user_id: str) -> list[Grant]:
 
 def unrevoked_grants_of_user(user_id: str) -> list[str]:
     """Return the ids of the grants in a user's name that are not known to be revoked. Reads consistently."""
-    return [pointer.grant_id for pointer in _of_unrevoked(_pointers(user_id))]
+    unrevoked, missing = _looked_up(_pointers(user_id))
+    return [pointer.grant_id for pointer in unrevoked + missing]
 
 
-def _of_unrevoked(pointers: Iterable[UserGrant]) -> list[UserGrant]:
-    """Return those to grants that are not known to be revoked.
+def _looked_up(pointers: Iterable[UserGrant]) -> tuple[list[UserGrant], list[UserGrant]]:
+    """Return those to grants that are there and not revoked, and those to grants that are not found.
 
-    A grant that is not found may be gone; or the transaction that stores it, and whose pointer can be
-    read already, is not through with it (DynamoDB's reads of many rows see some of a transaction). Only
-    a write to it tells.
+    Such a grant may be gone; or the transaction that stores it, and whose pointer can be read already,
+    is not through with it (DynamoDB's reads of many rows see a part of a transaction). Only a write to
+    it tells.
     """
-    found = {pointer.grant_id: pointer for pointer in pointers}
-    for grant in Grant.batch_get(list(found), consistent_read=True):
-        if grant.revoked_at is not None:
-            del found[grant.grant_id]
-    return list(found.values())
+    missing = {pointer.grant_id: pointer for pointer in pointers}
+    unrevoked: list[UserGrant] = []
+    for grant in Grant.batch_get(list(missing), consistent_read=True):
+        pointer = missing.pop(grant.grant_id)
+        if grant.revoked_at is None:
+            unrevoked.append(pointer)
+    return unrevoked, list(missing.values())
 
 
 def _pointers(user_id: str, client_id: str | None = None) -> Iterator[UserGrant]:

@@ -206,6 +206,7 @@ def _pointer(grant: Grant) -> UserGrant:
         UserGrant.items_of(grant.client_id) + grant.grant_id,
         grant_id=grant.grant_id,
         client_id=grant.client_id,
+        granted_at=grant.created_at,
         expires_at=grant.expires_at + longest,
     )
 

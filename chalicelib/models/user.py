@@ -117,6 +117,7 @@ class UserGrant(UserRow, discriminator="grant"):
 
     grant_id = UnicodeAttribute()
     client_id = UnicodeAttribute()
+    granted_at = EpochSeconds(default=0)
     expires_at = EpochSeconds()
     epoch = NumberAttribute(default=0)
     """The account's, when it was granted."""

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable
 
-from chalicelib import deadline
+from chalicelib import clock, deadline
 from chalicelib.models.client import Client
 from chalicelib.models.grant import Grant
 from chalicelib.models.table import Conflict, Transaction
@@ -95,6 +95,7 @@ def _store(
                 client_id=grant.client_id,
                 expires_at=grant.expires_at + longest_access(client),
                 epoch=account.epoch,
+                granted_at=clock.now(),
             )
         )
         if consent is not None:

@@ -20,6 +20,9 @@ from chalicelib.oauth.transition import GrantNotFound, Unchanged, transition
 PAGE = 100
 """Rows of a shard that are read at once."""
 
+TRANSACTION_ENDS = 3600
+"""Seconds after which one is over for certain, the clocks' differences included."""
+
 Ends = Callable[[Consent | UserGrant], bool]
 """Tells what of all that a user granted is to end."""
 
@@ -115,15 +118,9 @@ def revoke_grants_of_user(
         ends: which consents are forgotten, and which grants end.
     """
     forget_consents(user_id, client_id, ends)
-    unrevoked, missing = _looked_up(pointer for pointer in _pointers(user_id, client_id) if ends(pointer))
-    for pointer in unrevoked:
-        if revoke_grant(pointer.grant_id, because):
-            yield pointer.grant_id
-    for pointer in missing:
-        if revoke_grant(pointer.grant_id, because):
-            yield pointer.grant_id
-        else:
-            pointer.delete()  # The grant is gone, and nobody has to look for it again.
+    for grant_id in _unrevoked(pointer for pointer in _pointers(user_id, client_id) if ends(pointer)):
+        if revoke_grant(grant_id, because):
+            yield grant_id
 
 
 def is_alive(grant: Grant) -> bool:
@@ -151,24 +148,24 @@ def grants_of_user(user_id: str) -> list[Grant]:
 
 def unrevoked_grants_of_user(user_id: str) -> list[str]:
     """Return the ids of the grants in a user's name that are not known to be revoked. Reads consistently."""
-    unrevoked, missing = _looked_up(_pointers(user_id))
-    return [pointer.grant_id for pointer in unrevoked + missing]
+    return _unrevoked(_pointers(user_id))
 
 
-def _looked_up(pointers: Iterable[UserGrant]) -> tuple[list[UserGrant], list[UserGrant]]:
-    """Return those to grants that are there and not revoked, and those to grants that are not found.
+def _unrevoked(pointers: Iterable[UserGrant]) -> list[str]:
+    """Return the ids of the grants that are not known to be revoked.
 
-    Such a grant may be gone; or the transaction that stores it, and whose pointer can be read already,
-    is not through with it (DynamoDB's reads of many rows see a part of a transaction). Only a write to
-    it tells.
+    One that is not found is long over; or, if it is new, the transaction that stores it, and whose
+    pointer can be read already, is not through with it (DynamoDB's reads of many rows see a part of a
+    transaction). Only a write to it tells.
     """
-    missing = {pointer.grant_id: pointer for pointer in pointers}
-    unrevoked: list[UserGrant] = []
+    missing = {pointer.grant_id: pointer.granted_at for pointer in pointers}
+    unrevoked: list[str] = []
     for grant in Grant.batch_get(list(missing), consistent_read=True):
-        pointer = missing.pop(grant.grant_id)
+        del missing[grant.grant_id]
         if grant.revoked_at is None:
-            unrevoked.append(pointer)
-    return unrevoked, list(missing.values())
+            unrevoked.append(grant.grant_id)
+    settled_until = clock.now() - TRANSACTION_ENDS
+    return unrevoked + [grant_id for grant_id, granted_at in missing.items() if granted_at > settled_until]
 
 
 def _pointers(user_id: str, client_id: str | None = None) -> Iterator[UserGrant]:

@@ -148,7 +148,7 @@ class Meter:
         self._events = client.meta.events
         self.onlooker = onlooker
         self._called = dict(tables)
-        self._tables = {name: _Table.of(onlooker.describe_table(TableName=name)["Table"]) for name in tables}
+        self._tables = {name: Table.of(onlooker.describe_table(TableName=name)["Table"]) for name in tables}
         self.consumption = Consumption()
 
     def __enter__(self) -> Consumption:
@@ -236,12 +236,15 @@ class Meter:
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
+    """A table's keys, and its indexes."""
+
     keys: tuple[str, ...]
     indexes: tuple[Index, ...]
 
     @classmethod
-    def of(cls, description: Mapping[str, Any]) -> "_Table":
+    def of(cls, description: Mapping[str, Any]) -> "Table":
+        """Read what DynamoDB says of a table, or is told to make."""
         keys = _names(description["KeySchema"])
         indexes = []
         for index in description.get("GlobalSecondaryIndexes", ()):

@@ -1,9 +1,6 @@
 """What tables hold, and for how long: an operation is charged for what it adds, until that expires."""
 
-from collections.abc import Iterator
-from typing import Any
-
-from bench.capacity import STORAGE_OVERHEAD, Index, Item, item_size
+from bench.capacity import STORAGE_OVERHEAD, Item, Table, item_size
 from bench.cost import MONTH
 from bench.stage import Stage
 from chalicelib.models.table import TTL_ATTRIBUTE
@@ -25,7 +22,7 @@ def held(stage: Stage) -> dict[str, float]:
     left = {"rows": 0.0, "entries": 0.0}
     for model in tables.TABLES.values():
         definition = tables.table_definition(model)
-        indexes = list(_indexes(definition))
+        indexes = Table.of(definition).indexes
         pages = stage.meter.onlooker.get_paginator("scan").paginate(TableName=definition["TableName"])
         for row in (row for page in pages for row in page["Items"]):
             months = _left(row, stage.now) / MONTH
@@ -33,17 +30,6 @@ def held(stage: Stage) -> dict[str, float]:
             for entry in filter(None, (index.entry(row) for index in indexes)):
                 left["entries"] += (item_size(entry) + STORAGE_OVERHEAD) * months
     return left
-
-
-def _indexes(definition: dict[str, Any]) -> Iterator[Index]:
-    of_table = _names(definition)
-    for index in definition.get("GlobalSecondaryIndexes", ()):
-        included = index["Projection"].get("NonKeyAttributes", ())
-        yield Index(index["IndexName"], _names(index), frozenset({*of_table, *_names(index), *included}))
-
-
-def _names(keyed: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(key["AttributeName"] for key in keyed["KeySchema"])
 
 
 def _left(row: Item, now: int) -> int:

@@ -122,7 +122,7 @@ def measure(quick: bool, found: dict[str, Section]) -> Section:
                 for seconds in CACHES
             ],
         ),
-        _months(alarms, dashboards, metrics, len(counted["metrics"])),
+        _months(alarms, dashboards, (free, full), metrics, len(counted["metrics"])),
         _others(machine),
         _prices(),
     ]
@@ -348,8 +348,8 @@ def _otherwise(never: float, month: float) -> str:
     )
 
 
-def _months(alarms: int, dashboards: int, metrics: int, filled: int) -> str:
-    free, full = (cost.at_rest(alarms, dashboards, allowances=which) for which in (True, False))
+def _months(alarms: int, dashboards: int, at_rest: tuple[float, float], metrics: int, filled: int) -> str:
+    free, full = at_rest
     each, watching = cost.dollars("CloudWatch, metric"), cost.dollars("CloudWatch, dashboard")
     beyond = max(0, metrics - cost.FREE_METRICS)
     return (
